@@ -1,0 +1,5 @@
+//! Carewarden: a policy filter for healthcare APIs behind Envoy and Istio.
+
+pub mod fhir;
+pub mod http;
+pub mod policy;

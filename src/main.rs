@@ -1,0 +1,3 @@
+//! The `carewarden` command line.
+
+fn main() {}

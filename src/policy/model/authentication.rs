@@ -1,0 +1,206 @@
+//! `authentication`: who may identify a caller.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error};
+
+use super::units::{Duration, Secret, Timestamp};
+
+/// A way to identify a caller. `type` says which.
+// `policy::load` moves `type` outside before serde reads it: serde's own internal tag loses the place of an error.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
+pub enum Provider {
+    /// JSON Web Tokens (RFC 7519).
+    Jwt(Box<Jwt>),
+    /// API keys, stored as hashes.
+    ApiKey(ApiKeys),
+}
+
+/// JSON Web Tokens of one issuer.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// The `iss` that a token must have, compared exactly.
+    pub issuer: String,
+    /// A token's `aud` must hold one of these.
+    pub audiences: Vec<String>,
+    /// The signature algorithms accepted.
+    #[schemars(length(min = 1))]
+    pub algorithms: Vec<Algorithm>,
+    /// The keys that verify signatures; needed for every algorithm but HS.
+    #[serde(default)]
+    pub jwks: Option<KeySet>,
+    /// The shared secret of HS256, HS384 and HS512.
+    #[serde(default)]
+    pub secret: Option<Secret>,
+    /// How far the issuer's clock may be off.
+    #[serde(default)]
+    pub clock_skew: Option<Duration>,
+    /// The longest time between `iat` and `exp`.
+    #[serde(default)]
+    pub max_lifetime: Option<Duration>,
+    /// The longest time since `iat`.
+    #[serde(default)]
+    pub max_age: Option<Duration>,
+    /// Values of the `typ` header accepted, for example `at+jwt` (RFC 9068). Not looked at when absent.
+    #[serde(default)]
+    pub typ: Option<Vec<String>>,
+    /// JSON Pointers to claims that must be there.
+    #[serde(default)]
+    pub required_claims: Vec<String>,
+    /// Claims that are usually required and may be absent here.
+    #[serde(default)]
+    pub allow_missing: Vec<Claim>,
+    /// Where roles, the client and the patient stand in the claims.
+    #[serde(default)]
+    pub claim_map: ClaimMap,
+    /// The request header that carries the token, after `Bearer` in `authorization`, alone in any other.
+    #[serde(default = "authorization")]
+    pub header: String,
+    /// The roles this issuer may confer; all others it names are ignored. All when absent.
+    #[serde(default)]
+    pub accept_roles: Option<Vec<String>>,
+    /// Whether the upstream gets the token.
+    #[serde(default)]
+    pub forward: bool,
+}
+
+fn authorization() -> String {
+    "authorization".to_owned()
+}
+
+/// A signature algorithm (RFC 7518 section 3.1, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySet {
+    /// A JWK Set (RFC 7517 section 5) in the policy. Members that RFC 7517 does not name are ignored, as it asks.
+    Inline(serde_json::Value),
+}
+
+/// Claims that `allow_missing` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Claim {
+    /// Expiration time.
+    Exp,
+    /// Audience.
+    Aud,
+}
+
+/// JSON Pointers (RFC 6901) into the claims.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClaimMap {
+    /// The roles: an array of strings, or one string with roles separated by spaces.
+    pub roles: Option<String>,
+    /// The client; `/client_id`, then `/azp` when absent.
+    pub client: Option<String>,
+    /// The patient in context.
+    pub patient: Option<String>,
+}
+
+/// API keys in one request header.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeys {
+    /// The request header that carries the key.
+    pub header: String,
+    /// The keys.
+    #[schemars(length(min = 1))]
+    pub keys: Vec<ApiKey>,
+    /// The roles these keys may confer; all others they name are ignored. All when absent.
+    #[serde(default)]
+    pub accept_roles: Option<Vec<String>>,
+    /// Whether the upstream gets the key.
+    #[serde(default)]
+    pub forward: bool,
+}
+
+/// One API key.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Whose key it is. A client may have several, so that keys can be rotated.
+    pub client: String,
+    /// A name for the key in records; the first eight digits of the hash when absent.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// SHA-256 of the key, in hexadecimal (`carewarden keygen`).
+    pub sha256: Sha256Hex,
+    /// The roles that the key confers.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The key is refused before this moment.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// The key is refused from this moment on.
+    #[serde(default)]
+    pub not_after: Option<Timestamp>,
+}
+
+/// A SHA-256 hash, written in 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sha256Hex(pub [u8; 32]);
+
+impl Sha256Hex {
+    /// Reads 64 hexadecimal digits of either case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        let mut digits = text.bytes().map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+        for byte in &mut hash {
+            *byte = (digits.next()?? << 4) | digits.next()??;
+        }
+        digits.next().is_none().then_some(Self(hash))
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text is not repeated: someone may have written the key itself here.
+        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
+            D::Error::custom("not a SHA-256 hash in 64 hexadecimal digits; `carewarden keygen --hash` makes one")
+        })
+    }
+}
+
+impl JsonSchema for Sha256Hex {
+    fn schema_name() -> Cow<'static, str> {
+        "Sha256".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$", "description": "A SHA-256 hash in hexadecimal." })
+    }
+}
