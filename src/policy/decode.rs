@@ -60,8 +60,14 @@ pub(super) fn decode<T: DeserializeOwned>(node: &Node, report: &mut Report) -> O
         let mut path = error.path;
         path.reverse();
         // What is missing in, or wrong with, a value that something was cut from is a consequence of the cut.
-        let consequence =
-            cut.iter().any(|(at, _)| *at == path) && matches!(error.problem, Problem::Missing(_) | Problem::Other(_));
+        let consequence = cut.iter().any(|(at, pointer)| {
+            *at == path
+                && match &error.problem {
+                    Problem::Missing(key) => pointer.rsplit('/').next() == Some(key),
+                    Problem::Other(_) => true,
+                    Problem::UnknownKey(..) | Problem::UnknownVariant(..) => false,
+                }
+        });
         if !consequence {
             report_problem(&error.problem, find(&tree, &path), report);
         }
