@@ -1,0 +1,153 @@
+//! API keys: long random texts that a client sends as they are, known here by their SHA-256 alone.
+//!
+//! A key has 256 random bits (`carewarden keygen`), so its hash needs no salt and no slow function, and who reads the
+//! policy cannot make the key. The presented key is hashed first; everything after works on the hash. The search looks
+//! at the first eight bytes only, the comparison that decides is constant-time over all of it: a caller who measures
+//! learns at most a prefix of the hash of a key that exists, from which no key follows. The search is by halving, so
+//! ten thousand keys cost what ten cost.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::Refusal;
+use super::principal::Principal;
+use crate::policy::diagnostic::{Code, Report};
+use crate::policy::document::Node;
+use crate::policy::model;
+
+/// The API keys of one provider.
+#[derive(Debug)]
+pub(super) struct ApiKeys {
+    /// In the order of their hashes.
+    keys: Vec<Key>,
+    accept_roles: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Key {
+    sha256: [u8; 32],
+    not_before: i64,
+    not_after: i64,
+    principal: Rc<Principal>,
+}
+
+impl ApiKeys {
+    /// Whose key this is.
+    pub(super) fn verify(&self, key: &str, now: i64) -> Result<Rc<Principal>, Refusal> {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        let first = self.keys.partition_point(|key| prefix(&key.sha256) < prefix(&hash));
+        let same_prefix = self.keys.iter().skip(first).take_while(|key| prefix(&key.sha256) == prefix(&hash));
+        let found = same_prefix.fold(None, |found, key| if key.sha256.ct_eq(&hash).into() { Some(key) } else { found });
+        let key = found.ok_or(Refusal::UnknownApiKey)?;
+        if now < key.not_before {
+            Err(Refusal::ApiKeyNotYetValid)
+        } else if now >= key.not_after {
+            Err(Refusal::ApiKeyExpired)
+        } else {
+            Ok(Rc::clone(&key.principal))
+        }
+    }
+
+    /// Whether the provider may confer this role.
+    pub(super) fn confers(&self, role: &str) -> bool {
+        accepts(self.accept_roles.as_deref(), role)
+    }
+
+    /// Compiles a provider that stands at `at`.
+    pub(super) fn compile(name: &Rc<str>, model: &model::ApiKeys, at: &Node, report: &mut Report) -> Self {
+        let model::ApiKeys { header: _, keys, accept_roles, forward: _ } = model;
+        let at = at.key("keys");
+        if keys.is_empty() {
+            report
+                .error(at, Code::InvalidValue, "no key, so every request would be refused")
+                .help("`carewarden keygen` makes one");
+        }
+        let mut hashes = HashMap::new();
+        let mut ids = HashMap::new();
+        let mut compiled = Vec::with_capacity(keys.len());
+        for (index, key) in keys.iter().enumerate() {
+            let at = at.item(index);
+            check_key(key, accept_roles.as_deref(), at, report);
+            let id = key.id.clone().unwrap_or_else(|| short_hash(&key.sha256.0));
+            if let Some(other) = hashes.insert(key.sha256, &key.client) {
+                let message = format!("the key is already that of `{other}`");
+                report.error(at.key("sha256"), Code::DuplicateName, message).help("give each client keys of its own");
+            } else if let Some(other) = ids.insert(id.clone(), &key.client) {
+                let message = format!("a key of `{other}` has the id `{id}` already");
+                report.error(at.key("id"), Code::DuplicateName, message).help("records tell keys apart by `id`");
+            }
+            compiled.push(Key {
+                sha256: key.sha256.0,
+                not_before: key.not_before.map_or(i64::MIN, |moment| moment.0),
+                not_after: key.not_after.map_or(i64::MAX, |moment| moment.0),
+                principal: Rc::new(principal(name, key, &id, accept_roles.as_deref())),
+            });
+        }
+        compiled.sort_unstable_by_key(|key| key.sha256);
+        Self { keys: compiled, accept_roles: accept_roles.clone() }
+    }
+}
+
+fn check_key(key: &model::ApiKey, accept_roles: Option<&[String]>, at: &Node, report: &mut Report) {
+    if key.client.is_empty() {
+        report.error(at.key("client"), Code::InvalidValue, "the client has no name").help("name whose key it is");
+    }
+    if key.sha256.0 == <[u8; 32]>::from(Sha256::digest(b"")) {
+        report
+            .error(at.key("sha256"), Code::WeakSecret, "this is the hash of an empty key")
+            .help("`carewarden keygen` makes a fresh key and its hash");
+    }
+    if let (Some(from), Some(until)) = (key.not_before, key.not_after)
+        && from >= until
+    {
+        report
+            .error(at.key("not_after"), Code::InvalidValue, "the key ends before it begins")
+            .help("`not_after` has to be later than `not_before`");
+    }
+    for (index, role) in key.roles.iter().enumerate().filter(|(_, role)| !accepts(accept_roles, role)) {
+        report
+            .warning(
+                at.key("roles").item(index),
+                Code::Risky,
+                format!("the role `{role}` is ignored: `accept_roles` lacks it"),
+            )
+            .help("remove it here or add it there");
+    }
+}
+
+fn principal(name: &Rc<str>, key: &model::ApiKey, id: &str, accept_roles: Option<&[String]>) -> Principal {
+    let mut roles: Vec<Rc<str>> = Vec::new();
+    for role in key.roles.iter().filter(|role| accepts(accept_roles, role)) {
+        if !roles.iter().any(|known| **known == **role) {
+            roles.push(role.as_str().into());
+        }
+    }
+    Principal {
+        providers: vec![Rc::clone(name)],
+        client: Some(key.client.as_str().into()),
+        key_id: Some(id.into()),
+        roles,
+        ..Principal::default()
+    }
+}
+
+fn accepts(accept_roles: Option<&[String]>, role: &str) -> bool {
+    accept_roles.is_none_or(|accepted| accepted.iter().any(|one| one == role))
+}
+
+fn prefix(hash: &[u8; 32]) -> Option<&[u8; 8]> {
+    hash.first_chunk()
+}
+
+/// The first eight digits of a hash.
+fn short_hash(hash: &[u8; 32]) -> String {
+    hash.iter().take(4).fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}

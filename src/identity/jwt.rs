@@ -1,0 +1,122 @@
+//! JSON Web Tokens of one issuer (RFC 7519, RFC 8725).
+//!
+//! A token passes these, in this order, or is refused with the first that fails:
+//!
+//! 1. It has its one form, and its header asks for nothing that we do not do ([`token`]).
+//! 2. Its algorithm is one that the provider accepts; exactly one key of the issuer fits its `kid` and algorithm.
+//! 3. Its signature is that key's ([`signature`]). Nothing that it claims is judged before.
+//! 4. Its type and claims are what the policy asks for ([`claims`]).
+//!
+//! `iss` was compared before: it chose this provider.
+
+mod claims;
+mod compile;
+mod json;
+mod jwk;
+mod signature;
+mod token;
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use jwk::PublicKey;
+use signature::VerifyingKey;
+
+pub(super) use claims::Verified;
+pub use signature::{Hash, NoHost, SignatureVerifier, Verification};
+pub(super) use token::Token;
+
+use super::Refusal;
+use crate::policy::model::Algorithm;
+
+/// The tokens of one issuer.
+#[derive(Debug)]
+pub(super) struct Jwt {
+    name: Rc<str>,
+    pub(super) issuer: String,
+    algorithms: Vec<Algorithm>,
+    keys: Vec<PublicKey>,
+    /// The shared secret and the one before it.
+    secrets: Vec<VerifyingKey>,
+    /// Values of `typ` accepted, in lower case and without `application/`. None: not looked at.
+    types: Option<Vec<String>>,
+    pub(super) claims: ClaimRules,
+}
+
+/// What the claims must be, and what they mean.
+#[derive(Debug)]
+pub(super) struct ClaimRules {
+    audiences: Vec<String>,
+    aud_may_be_missing: bool,
+    exp_may_be_missing: bool,
+    /// Seconds.
+    skew: i64,
+    max_lifetime: Option<i64>,
+    max_age: Option<i64>,
+    required: Vec<String>,
+    roles: Option<String>,
+    client: Option<String>,
+    patient: Option<String>,
+    accept_roles: Option<HashSet<String>>,
+}
+
+/// What the claims say of the caller.
+pub(super) struct Mapping {
+    pub(super) subject: Option<Rc<str>>,
+    pub(super) client: Option<Rc<str>>,
+    pub(super) patient: Option<Rc<str>>,
+    pub(super) roles: Vec<Rc<str>>,
+}
+
+impl Jwt {
+    /// Verifies all of a token but what changes from use to use, which [`Verified::judge`] does.
+    pub(super) fn verify(&self, token: Token<'_>, host: &dyn SignatureVerifier) -> Result<Verified, Refusal> {
+        if !self.algorithms.contains(&token.algorithm) {
+            return Err(Refusal::Algorithm);
+        }
+        let signed_by = |key: &VerifyingKey| key.verifies(token.algorithm, token.signed, token.signature(), host);
+        let valid = match token.algorithm {
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 if self.secrets.is_empty() => {
+                return Err(Refusal::UnknownKey);
+            }
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => self.secrets.iter().any(signed_by),
+            _ => signed_by(&self.key(&token)?.key),
+        };
+        if !valid {
+            return Err(Refusal::BadSignature);
+        }
+        self.check_type(token.typ.as_deref())?;
+        Verified::from_claims(&self.claims, &self.name, token.claims)
+    }
+
+    /// The one key that a token can mean.
+    ///
+    /// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves
+    /// several the token is refused: trying them one by one would let it choose the work, and `kid` exists.
+    fn key(&self, token: &Token<'_>) -> Result<&PublicKey, Refusal> {
+        let fitting = || self.keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
+        let named = || fitting().filter(|key| token.kid.is_some() && key.kid == token.kid);
+        let unnamed = || fitting().filter(|key| token.kid.is_none() || key.kid.is_none());
+        let mut candidates: Box<dyn Iterator<Item = &PublicKey>> =
+            if named().next().is_some() { Box::new(named()) } else { Box::new(unnamed()) };
+        match (candidates.next(), candidates.next()) {
+            (Some(key), None) => Ok(key),
+            (None, _) => Err(Refusal::UnknownKey),
+            (Some(_), Some(_)) => Err(Refusal::AmbiguousKey),
+        }
+    }
+
+    /// RFC 7515 section 4.1.9: media types, whose case and `application/` do not matter.
+    fn check_type(&self, typ: Option<&str>) -> Result<(), Refusal> {
+        match (&self.types, typ) {
+            (None, _) => Ok(()),
+            (Some(accepted), Some(typ)) if accepted.contains(&media_type(typ)) => Ok(()),
+            (Some(_), _) => Err(Refusal::TokenType),
+        }
+    }
+}
+
+fn media_type(typ: &str) -> String {
+    let lower = typ.to_ascii_lowercase();
+    lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
+}

@@ -1,0 +1,185 @@
+//! From the policy's `jwt` provider to [`Jwt`], with everything that would make it refuse what it should accept, or
+//! accept what it should refuse, reported.
+
+use std::rc::Rc;
+
+use super::jwk::{self, Fault, PublicKey};
+use super::signature::{self, KeyType, VerifyingKey};
+use super::{ClaimRules, Jwt, media_type};
+use crate::identity::compile::{check_pointer, seconds};
+use crate::policy::Env;
+use crate::policy::diagnostic::{Code, Report};
+use crate::policy::document::Node;
+use crate::policy::model::{self, Algorithm, Claim, KeySet};
+
+/// Seconds of clock skew past which someone should look.
+const LONG_SKEW: i64 = 300;
+
+impl Jwt {
+    /// Compiles a provider that stands at `at`.
+    pub(in crate::identity) fn compile(
+        name: &Rc<str>,
+        model: &model::Jwt,
+        at: &Node,
+        env: Env<'_>,
+        report: &mut Report,
+    ) -> Self {
+        check_lists(model, at, report);
+        let types = model.typ.as_ref().map(|types| types.iter().map(|typ| media_type(typ)).collect());
+        Self {
+            name: Rc::clone(name),
+            issuer: model.issuer.clone(),
+            algorithms: model.algorithms.clone(),
+            keys: public_keys(model, at, report),
+            secrets: secrets(model, at, env, report),
+            types,
+            claims: claim_rules(model, at, report),
+        }
+    }
+}
+
+fn check_lists(model: &model::Jwt, at: &Node, report: &mut Report) {
+    if model.issuer.is_empty() {
+        report.error(at.key("issuer"), Code::InvalidValue, "the issuer is empty").help("write the `iss` of its tokens");
+    }
+    if model.audiences.is_empty() || model.audiences.iter().any(String::is_empty) {
+        report
+            .error(at.key("audiences"), Code::InvalidValue, "no audience, or an empty one")
+            .help("write the `aud` that tokens for this API have");
+    }
+    if model.algorithms.is_empty() {
+        report
+            .error(at.key("algorithms"), Code::InvalidValue, "no algorithm, so every token would be refused")
+            .help("write those that the issuer signs with, for example \"RS256\"");
+    }
+    if model.typ.as_ref().is_some_and(Vec::is_empty) {
+        report
+            .error(at.key("typ"), Code::InvalidValue, "no type, so every token would be refused")
+            .help("write \"at+jwt\", or leave `typ` out");
+    }
+}
+
+fn is_symmetric(algorithm: Algorithm) -> bool {
+    KeyType::Secret.fits(algorithm)
+}
+
+fn public_keys(model: &model::Jwt, at: &Node, report: &mut Report) -> Vec<PublicKey> {
+    let accepted: Vec<_> = model.algorithms.iter().copied().filter(|algorithm| !is_symmetric(*algorithm)).collect();
+    let Some(KeySet::Inline(set)) = &model.jwks else {
+        if !accepted.is_empty() {
+            report
+                .error(at, Code::MissingKey, "key `jwks` is missing, and no token could be verified")
+                .help("write {\"inline\": …} with the issuer's JWK Set");
+        }
+        return Vec::new();
+    };
+    let at = at.key("jwks");
+    if accepted.is_empty() {
+        report.warning(at, Code::Risky, "the keys are not used: all algorithms take the shared secret").help("remove them");
+        return Vec::new();
+    }
+    let (keys, faults) = jwk::read_set(set, &accepted);
+    let at = at.key("inline");
+    let entries = at.key("keys");
+    for (index, fault) in &faults {
+        let place = if *fault == Fault::NotASet { at } else { entries.item(*index) };
+        let hint = if fault.is_ordinary() {
+            report.warning(place, Code::UnusableKey, fault.to_string())
+        } else {
+            report.error(place, Code::UnusableKey, fault.to_string())
+        };
+        hint.help(fault.help());
+    }
+    for algorithm in &accepted {
+        let verified = keys.iter().any(|key| key.algorithms.contains(algorithm));
+        if !verified && !faults.iter().any(|(_, fault)| !fault.is_ordinary()) {
+            report
+                .error(entries, Code::UnusableKey, format!("no key of the set verifies {algorithm:?}"))
+                .help("add the issuer's key for it, or take it out of `algorithms`");
+        }
+    }
+    keys
+}
+
+fn secrets(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> Vec<VerifyingKey> {
+    let needed = model.algorithms.iter().copied().filter(|algorithm| is_symmetric(*algorithm));
+    let needed = needed.map(|algorithm| signature::hash(algorithm).size()).max();
+    let (secret, needed) = match (&model.secret, needed) {
+        (None, None) => return Vec::new(),
+        (None, Some(_)) => {
+            report
+                .error(at, Code::MissingKey, "key `secret` is missing, and no token signed with HS could be verified")
+                .help("write {\"env\": \"NAME\"}");
+            return Vec::new();
+        }
+        (Some(_), None) => {
+            report
+                .warning(at.key("secret"), Code::Risky, "the secret is not used: no algorithm takes one")
+                .help("remove it");
+            return Vec::new();
+        }
+        (Some(secret), Some(needed)) => (secret, needed),
+    };
+    let at = at.key("secret");
+    let mut secrets = Vec::new();
+    match env(&secret.env) {
+        Some(value) => secrets.push((at.key("env"), &secret.env, value)),
+        None => report
+            .warning(at.key("env"), Code::MissingSecret, format!("`{}` is not set in the environment", secret.env))
+            .help("until it is, every token signed with it is refused"),
+    }
+    // Between two rotations there is none before; only who named it can miss it, and then old tokens are refused.
+    if let Some(name) = &secret.previous
+        && let Some(value) = env(name)
+    {
+        secrets.push((at.key("previous"), name, value));
+    }
+    secrets.retain(|(at, name, value)| {
+        let strong = value.len() >= needed;
+        if !strong {
+            report
+                .error(at, Code::WeakSecret, format!("`{name}` is shorter than {needed} bytes, the size of the hash"))
+                .help("RFC 7518 section 3.2 asks for it; `carewarden keygen` makes a fresh one");
+        }
+        strong
+    });
+    secrets.iter().map(|(_, _, value)| VerifyingKey::secret(value.as_bytes())).collect()
+}
+
+fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules {
+    let model::ClaimMap { roles, client, patient } = &model.claim_map;
+    let map = at.key("claim_map");
+    for (key, pointer) in [("roles", roles), ("client", client), ("patient", patient)] {
+        if let Some(pointer) = pointer {
+            check_pointer(pointer, map.key(key), report);
+        }
+    }
+    for (index, pointer) in model.required_claims.iter().enumerate() {
+        check_pointer(pointer, at.key("required_claims").item(index), report);
+    }
+    let skew = model.clock_skew.map_or(30, seconds);
+    if skew > LONG_SKEW {
+        report
+            .warning(at.key("clock_skew"), Code::Risky, "tokens are accepted long after they expired")
+            .help("30s is usual; clocks that are off by more want mending");
+    }
+    let exp_may_be_missing = model.allow_missing.contains(&Claim::Exp);
+    if exp_may_be_missing && model.max_age.is_none() && model.max_lifetime.is_none() {
+        report
+            .warning(at.key("allow_missing"), Code::Risky, "a token without `exp` is accepted for ever")
+            .help("set `max_age`");
+    }
+    ClaimRules {
+        audiences: model.audiences.clone(),
+        aud_may_be_missing: model.allow_missing.contains(&Claim::Aud),
+        exp_may_be_missing,
+        skew,
+        max_lifetime: model.max_lifetime.map(seconds),
+        max_age: model.max_age.map(seconds),
+        required: model.required_claims.clone(),
+        roles: roles.clone(),
+        client: client.clone(),
+        patient: patient.clone(),
+        accept_roles: model.accept_roles.as_ref().map(|roles| roles.iter().cloned().collect()),
+    }
+}

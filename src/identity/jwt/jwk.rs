@@ -1,0 +1,204 @@
+//! JWK Sets (RFC 7517 section 5): the public keys of an issuer.
+//!
+//! Each key is read for itself. Keys that are none of our business (for encryption, of an unknown type, for an algorithm
+//! that the provider does not accept) are left out, as section 5 asks. A key that pretends to be of use and is not
+//! (too short, off its curve, a repeated `kid`, a private or a symmetric key) is a [`Fault`], never skipped in silence.
+//!
+//! A key says what it is for three times (`use`, `key_ops`, `alg`) and all three must agree to signatures.
+
+use jsonwebtoken::DecodingKey;
+use rsa::pkcs8::EncodePublicKey;
+use rsa::traits::PublicKeyParts;
+use serde_json::{Map, Value};
+
+use super::signature::{self, KeyType, VerifyingKey};
+use super::token::decode;
+use crate::policy::model::Algorithm;
+
+/// RSA moduli accepted, in bits: NIST SP 800-131A below, what both verifiers can do above.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// A public key of an issuer.
+#[derive(Debug)]
+pub(super) struct PublicKey {
+    pub(super) kid: Option<String>,
+    /// What it verifies: accepted by the provider, fitting the key, and the key's own `alg` where it has one.
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) key: VerifyingKey,
+}
+
+/// Why a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("this is not a JWK Set: an object with an array `keys`")]
+    NotASet,
+    #[error("this is not a key: an object with a string `kty`")]
+    NotAKey,
+    #[error("the key is not for signatures and is ignored")]
+    NotForSignatures,
+    #[error("the key is of a type or curve that is not supported and is ignored")]
+    UnknownType,
+    #[error("the key is for an algorithm that the provider does not accept and is ignored")]
+    NotAccepted,
+    #[error("`alg` does not fit the key's type or curve")]
+    AlgorithmMismatch,
+    #[error("a symmetric key in a key set would let everyone who can read it sign")]
+    Symmetric,
+    #[error("the key holds private members: who can read this policy can sign with it")]
+    Private,
+    #[error("a member of the key is missing or not in its form")]
+    Malformed,
+    #[error("the RSA key has {0} bits; 2048 to 4096 are accepted")]
+    RsaSize(usize),
+    #[error("the point is not one that a key on this curve can have")]
+    BadPoint,
+    #[error("another key of the set has the same `kid`")]
+    RepeatedKid,
+}
+
+impl Fault {
+    /// Whether leaving the key out is what RFC 7517 asks for, and not a mistake in the key.
+    pub(super) fn is_ordinary(self) -> bool {
+        matches!(self, Self::NotForSignatures | Self::UnknownType | Self::NotAccepted)
+    }
+
+    /// What to do about it.
+    pub(super) fn help(self) -> &'static str {
+        match self {
+            Self::NotASet | Self::NotAKey | Self::Malformed => "copy the set as the issuer publishes it (RFC 7517)",
+            Self::NotForSignatures | Self::UnknownType => "remove it from the set",
+            Self::NotAccepted => "remove it, or add its algorithm to `algorithms`",
+            Self::AlgorithmMismatch | Self::BadPoint => "copy the key again as the issuer publishes it",
+            Self::Symmetric => "remove it and give the secret as `secret`, from the environment",
+            Self::Private => "replace the key pair and keep only the public members here",
+            Self::RsaSize(_) => "ask the issuer for a key of 2048 bits or more, or for ES256",
+            Self::RepeatedKid => "remove the key that is no longer in use",
+        }
+    }
+}
+
+/// The keys of a set that verify any of the `accepted` algorithms, and the position of each that does not with the why.
+pub(super) fn read_set(set: &Value, accepted: &[Algorithm]) -> (Vec<PublicKey>, Vec<(usize, Fault)>) {
+    let Some(Value::Array(entries)) = set.get("keys") else { return (Vec::new(), vec![(usize::MAX, Fault::NotASet)]) };
+    let mut keys: Vec<PublicKey> = Vec::new();
+    let mut faults = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        match read(entry, accepted) {
+            Ok(key) if key.kid.is_some() && keys.iter().any(|other| other.kid == key.kid) => {
+                faults.push((index, Fault::RepeatedKid));
+            }
+            Ok(key) => keys.push(key),
+            Err(fault) => faults.push((index, fault)),
+        }
+    }
+    (keys, faults)
+}
+
+fn read(entry: &Value, accepted: &[Algorithm]) -> Result<PublicKey, Fault> {
+    let members = Members(entry.as_object().ok_or(Fault::NotAKey)?);
+    let kty = members.text("kty")?.ok_or(Fault::NotAKey)?;
+    if kty == "oct" {
+        return Err(Fault::Symmetric);
+    }
+    if members.0.contains_key("d") {
+        return Err(Fault::Private);
+    }
+    members.for_signatures()?;
+    let kid = members.text("kid")?.map(str::to_owned);
+    let key = match (kty, members.text("crv")?) {
+        ("RSA", _) => rsa_key(&members)?,
+        ("EC", Some("P-256")) => p256_key(&members)?,
+        ("EC", Some("P-384")) => p384_key(&members)?,
+        ("OKP", Some("Ed25519")) => ed25519_key(&members)?,
+        _ => return Err(Fault::UnknownType),
+    };
+    let own = match members.text("alg")? {
+        None => None,
+        // An algorithm we do not know is one that the provider cannot accept.
+        Some(name) => Some(signature::algorithm(name).ok_or(Fault::NotAccepted)?),
+    };
+    if own.is_some_and(|own| !key.key_type.fits(own)) {
+        return Err(Fault::AlgorithmMismatch);
+    }
+    let verifies = |algorithm: &&Algorithm| key.key_type.fits(**algorithm) && own.is_none_or(|own| own == **algorithm);
+    let algorithms: Vec<_> = accepted.iter().filter(verifies).copied().collect();
+    if algorithms.is_empty() {
+        return Err(Fault::NotAccepted);
+    }
+    Ok(PublicKey { kid, algorithms, key })
+}
+
+/// The members of a key.
+struct Members<'j>(&'j Map<String, Value>);
+
+impl<'j> Members<'j> {
+    fn text(&self, name: &str) -> Result<Option<&'j str>, Fault> {
+        self.0.get(name).map(|value| value.as_str().ok_or(Fault::Malformed)).transpose()
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        self.text(name)?.and_then(decode).ok_or(Fault::Malformed)
+    }
+
+    /// RFC 7517 sections 4.2 and 4.3.
+    fn for_signatures(&self) -> Result<(), Fault> {
+        if self.text("use")?.is_some_and(|purpose| purpose != "sig") {
+            return Err(Fault::NotForSignatures);
+        }
+        match self.0.get("key_ops") {
+            None => Ok(()),
+            Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
+            Some(Value::Array(_)) => Err(Fault::NotForSignatures),
+            Some(_) => Err(Fault::Malformed),
+        }
+    }
+}
+
+/// RFC 7518 section 6.3.1.
+fn rsa_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
+    let number = |name: &str| members.bytes(name).map(|bytes| rsa::BigUint::from_bytes_be(&bytes));
+    let (modulus, exponent) = (number("n")?, number("e")?);
+    let bits = modulus.bits();
+    if !RSA_BITS.contains(&bits) {
+        return Err(Fault::RsaSize(bits));
+    }
+    let key = rsa::RsaPublicKey::new(modulus, exponent).map_err(|_| Fault::Malformed)?;
+    let spki = key.to_public_key_der().map_err(|_| Fault::Malformed)?;
+    let decoding = DecodingKey::from_rsa_raw_components(&key.n().to_bytes_be(), &key.e().to_bytes_be());
+    Ok(VerifyingKey { key_type: KeyType::Rsa(key.size()), spki: spki.as_bytes().into(), decoding })
+}
+
+/// The uncompressed point (SEC 1 section 2.3.3) of a key whose coordinates have `size` bytes (RFC 7518 section 6.2.1).
+fn point(members: &Members<'_>, size: usize) -> Result<Vec<u8>, Fault> {
+    let (x, y) = (members.bytes("x")?, members.bytes("y")?);
+    if x.len() != size || y.len() != size {
+        return Err(Fault::Malformed);
+    }
+    Ok([&[4], x.as_slice(), &y].concat())
+}
+
+fn p256_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
+    let point = point(members, 32)?;
+    let key = p256::PublicKey::from_sec1_bytes(&point).map_err(|_| Fault::BadPoint)?;
+    let spki = key.to_public_key_der().map_err(|_| Fault::BadPoint)?;
+    let decoding = DecodingKey::from_ec_der(&point);
+    Ok(VerifyingKey { key_type: KeyType::P256, spki: spki.as_bytes().into(), decoding })
+}
+
+fn p384_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
+    let point = point(members, 48)?;
+    let key = p384::PublicKey::from_sec1_bytes(&point).map_err(|_| Fault::BadPoint)?;
+    let spki = key.to_public_key_der().map_err(|_| Fault::BadPoint)?;
+    let decoding = DecodingKey::from_ec_der(&point);
+    Ok(VerifyingKey { key_type: KeyType::P384, spki: spki.as_bytes().into(), decoding })
+}
+
+/// RFC 8037 section 2. Points of small order are refused: any signature can be made to fit them.
+fn ed25519_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
+    let bytes: [u8; 32] = members.bytes("x")?.try_into().map_err(|_| Fault::Malformed)?;
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| Fault::BadPoint)?;
+    if key.is_weak() {
+        return Err(Fault::BadPoint);
+    }
+    Ok(VerifyingKey { key_type: KeyType::Ed25519, spki: Box::default(), decoding: DecodingKey::from_ed_der(&bytes) })
+}
