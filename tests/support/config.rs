@@ -1,0 +1,197 @@
+//! The Envoy configuration of the tests, as JSON: a listener with TLS, one without, our filter between them and the
+//! upstream.
+//!
+//! The filter comes by file-based extension discovery (ECDS), as in `envoy/envoy.yaml`, so that a policy can be changed
+//! while Envoy runs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// The name under which the filter is discovered.
+const FILTER: &str = "carewarden";
+const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// What a test's Envoy is like.
+pub struct Options {
+    /// The policy, as written.
+    pub policy: String,
+    /// Environment variables of the module.
+    pub environment: Vec<(String, String)>,
+    /// `allow_on_headers_stop_iteration`, which the filter needs.
+    pub hold_headers: bool,
+    /// `use_remote_address`, without which a client says its own address.
+    pub use_remote_address: bool,
+    /// The filter, or none: what Envoy does by itself.
+    pub filter: bool,
+    /// Envoy's log level.
+    pub log_level: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            policy: String::new(),
+            environment: Vec::new(),
+            hold_headers: true,
+            use_remote_address: true,
+            filter: true,
+            log_level: "info",
+        }
+    }
+}
+
+/// The files in an Envoy's directory.
+pub struct Files<'a> {
+    pub directory: &'a Path,
+    pub module: &'a Path,
+}
+
+impl Files<'_> {
+    fn path(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
+    }
+}
+
+/// The bootstrap configuration. Ports are 0: the system picks them and the admin interface tells them.
+pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> Value {
+    let tls = json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_certificates": [{
+                    "certificate_chain": { "filename": files.path("server.crt") },
+                    "private_key": { "filename": files.path("server.key") },
+                }],
+            },
+        },
+    });
+    let listener = |name: &str, transport: Option<&Value>| {
+        let mut chain = json!({ "filters": [connection_manager(options, files)] });
+        if let Some(transport) = transport {
+            chain["transport_socket"] = transport.clone();
+        }
+        json!({ "name": name, "address": address("127.0.0.1", 0), "filter_chains": [chain] })
+    };
+    json!({
+        "node": { "id": "test", "cluster": "test" },
+        "admin": { "address": address("127.0.0.1", 0) },
+        "static_resources": {
+            "listeners": [listener("tls", Some(&tls)), listener("plain", None)],
+            "clusters": [cluster("upstream", upstream)],
+        },
+    })
+}
+
+/// The discovery response that carries our filter.
+pub fn filter(options: &Options, files: &Files<'_>, policy: &str) -> Value {
+    let environment: serde_json::Map<String, Value> =
+        options.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "resources": [{
+            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "name": FILTER,
+            "typed_config": {
+                "@type": WASM_TYPE,
+                "config": {
+                    "name": "carewarden",
+                    "root_id": "carewarden",
+                    "failure_policy": "FAIL_RELOAD",
+                    "allow_on_headers_stop_iteration": options.hold_headers,
+                    "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy },
+                    "vm_config": {
+                        "vm_id": "carewarden",
+                        "runtime": "envoy.wasm.runtime.v8",
+                        "code": { "local": { "filename": files.module } },
+                        "environment_variables": { "key_values": environment },
+                    },
+                },
+            },
+        }],
+    })
+}
+
+fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
+    let discovered = json!({
+        "name": FILTER,
+        "config_discovery": {
+            "config_source": { "path_config_source": { "path": files.path("filter.json") }, "resource_api_version": "V3" },
+            "type_urls": [WASM_TYPE],
+        },
+    });
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+    });
+    let filters = if options.filter { vec![discovered, router] } else { vec![router] };
+    json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type":
+                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "ingress",
+            "codec_type": "AUTO",
+            "use_remote_address": options.use_remote_address,
+            "http_protocol_options": { "enable_trailers": true },
+            "http2_protocol_options": { "allow_connect": true },
+            // The filter must refuse what Envoy can be told to let through.
+            "upgrade_configs": [{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }],
+            "proxy_100_continue": true,
+            "route_config": {
+                "name": "local",
+                "virtual_hosts": [{
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [
+                        { "match": { "connect_matcher": {} }, "route": { "cluster": "upstream" } },
+                        { "match": { "prefix": "/" }, "route": { "cluster": "upstream", "timeout": "120s" } },
+                    ],
+                }],
+            },
+            "http_filters": filters,
+            "access_log": [access_log(files)],
+        },
+    })
+}
+
+fn access_log(files: &Files<'_>) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": files.path("access.log"),
+            "log_format": { "json_format": {
+                "status": "%RESPONSE_CODE%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "flags": "%RESPONSE_FLAGS%",
+                // The path tells the tests which line is theirs; `envoy/envoy.yaml` has no path in its log.
+                "path": "%REQ(:PATH)%",
+                "audit": "%FILTER_STATE(wasm.carewarden.audit:PLAIN)%",
+                "client": "%FILTER_STATE(wasm.carewarden.client:PLAIN)%",
+            } },
+        },
+    })
+}
+
+fn cluster(name: &str, to: SocketAddr) -> Value {
+    let endpoint = json!({ "endpoint": { "address": address(&to.ip().to_string(), to.port()) } });
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
+            },
+        },
+    })
+}
+
+fn address(host: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": host, "port_value": port } })
+}

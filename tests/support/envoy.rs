@@ -1,0 +1,233 @@
+//! A real Envoy, started for a test and ended with it.
+//!
+//! Envoy runs under a small shell that waits for its standard input to end: so it goes with the process that started it,
+//! even when that is killed, and even when the value here lives in a static and is never dropped.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use serde_json::Value;
+
+use super::client::{Client, Protocol};
+use super::config::{self, Files, Options};
+use super::message::Request;
+use super::tls::Certificates;
+use super::upstream::Upstream;
+
+/// How long Envoy may take to start; it compiles the module.
+const START: Duration = Duration::from_secs(30);
+/// Runs its arguments, ends them when standard input ends, and ends when they do.
+const SUPERVISOR: &str = r#"exec 3<&0; "$@" </dev/null & child=$!; (cat <&3; kill $child) >/dev/null 2>&1 & wait $child"#;
+
+/// A running Envoy with the filter in it.
+pub struct Envoy {
+    supervisor: Child,
+    directory: PathBuf,
+    options: Options,
+    admin: SocketAddr,
+    tls: SocketAddr,
+    plain: SocketAddr,
+    authority: String,
+}
+
+impl Envoy {
+    /// Starts Envoy in front of the upstream and waits until it serves.
+    pub fn start(options: Options, upstream: &Upstream) -> Self {
+        Self::try_start(options, upstream).unwrap_or_else(|log| panic!("Envoy did not start:\n{log}"))
+    }
+
+    /// Starts Envoy; its log when it does not come to serve.
+    pub fn try_start(options: Options, upstream: &Upstream) -> Result<Self, String> {
+        let directory = fresh_directory();
+        let certificates = Certificates::generate(&["localhost", "127.0.0.1"]).expect("certificates");
+        certificates.write(&directory).expect("a writable target directory");
+        let module = module();
+        let files = Files { directory: &directory, module: &module };
+        write_json(&directory, "filter.json", &config::filter(&options, &files, &options.policy));
+        write_json(&directory, "envoy.json", &config::bootstrap(&options, &files, upstream.address));
+
+        let arguments = ["-c", "envoy.json", "--concurrency", "1", "--log-level", options.log_level];
+        let mut supervisor = spawn(&directory, &arguments);
+        let Some(admin) = wait_for(|| serving(&directory, &mut supervisor)).flatten() else {
+            end(&mut supervisor);
+            return Err(fs::read_to_string(directory.join("envoy.log")).unwrap_or_default());
+        };
+        let (tls, plain) = (listener(admin, "tls"), listener(admin, "plain"));
+        Ok(Self { supervisor, directory, options, admin, tls, plain, authority: certificates.authority })
+    }
+
+    /// A client that comes over TLS.
+    pub fn client(&self) -> Client {
+        Client::tls(self.tls, &self.authority)
+    }
+
+    /// A client that comes without.
+    pub fn plain(&self) -> Client {
+        Client::plain(self.plain)
+    }
+
+    /// Hands Envoy another policy, as written, and waits until it was taken or refused. Whether it was taken.
+    pub fn set_policy(&self, policy: &str) -> bool {
+        let outcome = |what: &str| self.stat(&format!("extension_config_discovery.http_filter.carewarden.{what}"));
+        let (taken, refused) = (outcome("config_reload"), outcome("config_fail"));
+        let module = module();
+        let files = Files { directory: &self.directory, module: &module };
+        // Envoy watches for files moved into place, so that it never reads half of one.
+        write_json(&self.directory, "filter.next.json", &config::filter(&self.options, &files, policy));
+        let next = self.directory.join("filter.next.json");
+        fs::rename(next, self.directory.join("filter.json")).expect("a writable target directory");
+        let settled = || match (outcome("config_reload") > taken, outcome("config_fail") > refused) {
+            (false, false) => None,
+            (was_taken, _) => Some(was_taken),
+        };
+        wait_for(settled).expect("Envoy reads the file that moved into place")
+    }
+
+    /// All that Envoy and the module logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("envoy.log")).expect("Envoy's log")
+    }
+
+    /// Waits until the log holds this text; whether it did.
+    pub fn logs(&self, text: &str) -> bool {
+        wait_for(|| self.log().contains(text).then_some(())).is_some()
+    }
+
+    /// Waits until the access log has this many lines about a path, queries left aside.
+    pub fn access_log(&self, path: &str, count: usize) -> Vec<Value> {
+        let lines = || {
+            let text = fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
+            let lines = text.lines().map(|line| serde_json::from_str(line).expect("access log lines are JSON"));
+            let about = |line: &Value| line["path"].as_str().and_then(|own| own.split('?').next()) == Some(path);
+            let lines: Vec<Value> = lines.filter(about).collect();
+            (lines.len() >= count).then_some(lines)
+        };
+        wait_for(lines).unwrap_or_else(|| panic!("the access log has not {count} lines about {path}"))
+    }
+
+    /// The audit records of this many requests for a path.
+    pub fn audit(&self, path: &str, count: usize) -> Vec<Value> {
+        let record = |line: &Value| {
+            let record = line["audit"].as_str().expect("an audit record in the filter state");
+            serde_json::from_str(record).expect("the audit record is JSON")
+        };
+        self.access_log(path, count).iter().map(record).collect()
+    }
+
+    /// A counter or gauge by its whole name; 0 when there is none.
+    pub fn stat(&self, name: &str) -> u64 {
+        let line = self.stats().into_iter().find(|(own, _)| own == name);
+        line.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// All counters, gauges and histograms.
+    pub fn stats(&self) -> Vec<(String, String)> {
+        let text = self.admin("/stats");
+        text.lines().filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
+
+    /// Asks the admin interface.
+    pub fn admin(&self, path: &str) -> String {
+        admin(self.admin, path)
+    }
+
+    /// Whether the VM has trapped since Envoy started.
+    pub fn trapped(&self) -> bool {
+        let log = self.log();
+        ["Function: ", "Wasm VM failed", "RuntimeError", "panicked"].iter().any(|sign| log.contains(sign))
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        end(&mut self.supervisor);
+        if !thread::panicking() {
+            let _kept = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn spawn(directory: &Path, arguments: &[&str]) -> Child {
+    let log = fs::File::create(directory.join("envoy.log")).expect("a writable target directory");
+    let mut command = Command::new("sh");
+    command.args(["-c", SUPERVISOR, "sh"]).arg(binary()).args(arguments);
+    command.args(["--disable-hot-restart", "--admin-address-path", "admin.address"]);
+    command.args(["--file-flush-interval-msec", "50"]).current_dir(directory);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().expect("sh runs")
+}
+
+fn end(supervisor: &mut Child) {
+    drop(supervisor.stdin.take());
+    let _ended = supervisor.wait();
+}
+
+/// `Some` when it is settled: the admin address once Envoy serves, `None` once it has ended.
+fn serving(directory: &Path, supervisor: &mut Child) -> Option<Option<SocketAddr>> {
+    if supervisor.try_wait().is_ok_and(|status| status.is_some()) {
+        return Some(None);
+    }
+    let address: SocketAddr = fs::read_to_string(directory.join("admin.address")).ok()?.parse().ok()?;
+    (admin(address, "/ready").trim() == "LIVE").then_some(Some(address))
+}
+
+fn listener(admin_address: SocketAddr, name: &str) -> SocketAddr {
+    let listeners: Value = serde_json::from_str(&admin(admin_address, "/listeners?format=json")).expect("JSON");
+    let statuses = listeners["listener_statuses"].as_array().expect("listeners");
+    let status = statuses.iter().find(|status| status["name"] == name).expect("the listener");
+    let socket = &status["local_address"]["socket_address"];
+    let address = format!("{}:{}", socket["address"].as_str().expect("an address"), socket["port_value"]);
+    address.parse().expect("an address")
+}
+
+fn admin(address: SocketAddr, path: &str) -> String {
+    Client::plain(address).send(Protocol::Http1, &Request::get(path)).text()
+}
+
+/// Asks every 20 ms until there is an answer; `None` when none came in time.
+pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    while start.elapsed() < START {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+fn write_json(directory: &Path, name: &str, value: &Value) {
+    let mut file = fs::File::create(directory.join(name)).expect("a writable target directory");
+    file.write_all(value.to_string().as_bytes()).expect("a writable target directory");
+}
+
+fn fresh_directory() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let directory = target().join("e2e").join(name);
+    fs::create_dir_all(&directory).expect("a writable target directory");
+    directory
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
+}
+
+/// The Envoy binary: `ENVOY_BIN`, or the one that `make envoy` installed.
+fn binary() -> PathBuf {
+    let binary = env::var_os("ENVOY_BIN").map_or_else(|| target().join("envoy/bin/envoy"), PathBuf::from);
+    assert!(binary.exists(), "no Envoy at {}: run `make envoy`, or set ENVOY_BIN", binary.display());
+    binary
+}
+
+/// Our module: `CAREWARDEN_MODULE`, or the one that `make module` built.
+fn module() -> PathBuf {
+    let built = || target().join("wasm32-wasip1/release/carewarden.wasm");
+    let module = env::var_os("CAREWARDEN_MODULE").map_or_else(built, PathBuf::from);
+    assert!(module.exists(), "no module at {}: run `make module`, or set CAREWARDEN_MODULE", module.display());
+    module
+}
