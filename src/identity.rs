@@ -26,6 +26,7 @@ mod jwt;
 mod principal;
 mod refusal;
 mod requirement;
+mod stand_in;
 
 use std::rc::Rc;
 
@@ -40,6 +41,7 @@ pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 pub use principal::Principal;
 pub use refusal::Refusal;
 pub use requirement::Requirement;
+pub use stand_in::{StandIn, StandInError};
 
 use crate::http::Headers;
 

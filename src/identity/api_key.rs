@@ -120,19 +120,15 @@ fn check_key(key: &model::ApiKey, accept_roles: Option<&[String]>, at: &Node, re
 }
 
 fn principal(name: &Rc<str>, key: &model::ApiKey, id: &str, accept_roles: Option<&[String]>) -> Principal {
-    let mut roles: Vec<Rc<str>> = Vec::new();
-    for role in key.roles.iter().filter(|role| accepts(accept_roles, role)) {
-        if !roles.iter().any(|known| **known == **role) {
-            roles.push(role.as_str().into());
-        }
-    }
-    Principal {
+    let mut principal = Principal {
         providers: vec![Rc::clone(name)],
         client: Some(key.client.as_str().into()),
         key_id: Some(id.into()),
-        roles,
         ..Principal::default()
-    }
+    };
+    let conferred = key.roles.iter().filter(|role| accepts(accept_roles, role));
+    principal.add_roles(conferred.map(|role| role.as_str().into()));
+    principal
 }
 
 fn accepts(accept_roles: Option<&[String]>, role: &str) -> bool {

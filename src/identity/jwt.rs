@@ -61,6 +61,7 @@ pub(super) struct ClaimRules {
 }
 
 /// What the claims say of the caller.
+#[derive(Default)]
 pub(super) struct Mapping {
     pub(super) subject: Option<Rc<str>>,
     pub(super) client: Option<Rc<str>>,

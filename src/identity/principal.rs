@@ -1,5 +1,6 @@
 //! Who asks, as far as the providers vouched for it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 
@@ -41,6 +42,12 @@ impl Principal {
         claim(&self.claims, pointer)
     }
 
+    /// Confers further roles, each once.
+    pub(super) fn add_roles(&mut self, roles: impl IntoIterator<Item = Rc<str>>) {
+        let mut known: HashSet<_> = self.roles.iter().cloned().collect();
+        self.roles.extend(roles.into_iter().filter(|role| known.insert(Rc::clone(role))));
+    }
+
     /// Joins what a further provider vouched for, where a route asks for all of several.
     ///
     /// Roles add up. What only one can say (client, key, subject, patient, claims) the first provider in the policy's
@@ -58,11 +65,7 @@ impl Principal {
                 own.clone_from(theirs);
             }
         }
-        for role in roles {
-            if !self.roles.contains(role) {
-                self.roles.push(Rc::clone(role));
-            }
-        }
+        self.add_roles(roles.iter().cloned());
         if self.claims.is_empty() {
             self.claims.clone_from(claims);
         }

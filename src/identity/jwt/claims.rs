@@ -187,7 +187,7 @@ fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal
 
 impl ClaimRules {
     /// What the claims say of the caller.
-    pub(super) fn map(&self, claims: &Map<String, Value>) -> Result<Mapping, Refusal> {
+    pub(in crate::identity) fn map(&self, claims: &Map<String, Value>) -> Result<Mapping, Refusal> {
         let text = |pointer: &str| Claim::read(claim(claims, pointer), non_empty).optional();
         let mapped = |pointer: &Option<String>| pointer.as_deref().map_or(Ok(None), text);
         let client = match &self.client {
@@ -207,7 +207,7 @@ impl ClaimRules {
     }
 
     /// Whether the provider may confer this role.
-    pub(super) fn confers(&self, role: &str) -> bool {
+    pub(in crate::identity) fn confers(&self, role: &str) -> bool {
         self.accept_roles.as_ref().is_none_or(|accepted| accepted.contains(role))
     }
 }
