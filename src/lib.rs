@@ -3,4 +3,5 @@
 pub mod fhir;
 pub mod http;
 pub mod identity;
+pub mod json;
 pub mod policy;
