@@ -1,5 +1,13 @@
 //! FHIR R4: resource types and REST interactions.
 
+mod base;
+mod interaction;
+mod named;
 mod resource_type;
+mod search;
+mod vocabulary;
 
+pub use base::Base;
+pub use interaction::{Act, Awaits, BundleKind, Entry, EntryRequest, FhirError, Interaction, Touched};
 pub use resource_type::{ResourceType, TypeSet};
+pub use vocabulary::{Feature, Features, InteractionKind, InteractionKinds};

@@ -52,6 +52,38 @@ impl TypeSet {
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// All types.
+    #[must_use]
+    pub fn all() -> Self {
+        NAMES.iter().filter_map(|name| ResourceType::parse(name)).collect()
+    }
+
+    /// Whether every type in `other` is in.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(own, other)| other & !own == 0)
+    }
+
+    /// Whether any type is in both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).any(|(own, other)| own & other != 0)
+    }
+
+    /// The types that are in either.
+    #[must_use]
+    pub fn union(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+        self
+    }
+
+    /// The types that are not in `other`.
+    #[must_use]
+    pub fn without(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own &= !other);
+        self
+    }
+
     fn place(member: ResourceType) -> (usize, u64) {
         (usize::from(member.0 / 64), 1 << (member.0 % 64))
     }

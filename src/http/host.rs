@@ -47,16 +47,14 @@ impl Host {
     /// Reads an authority: a host and perhaps a port.
     pub fn parse(authority: &[u8]) -> Result<Self, HostError> {
         let text = std::str::from_utf8(authority).map_err(|_| HostError::Malformed)?;
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, port)) => (address.parse().ok().map(from_ipv6), port.strip_prefix(':').or(none_if_empty(port))),
-            None => match text.split_once(':') {
-                Some((name, port)) => (from_name(name), Some(port)),
-                None => (from_name(text), None),
-            },
+        let (host, after) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, after)) => (address.parse().ok().map(from_ipv6), after),
+            None => {
+                let (name, after) = text.split_at_checked(text.find(':').unwrap_or(text.len())).unwrap_or((text, ""));
+                (from_name(name), after)
+            }
         };
-        // A port may be empty (RFC 3986 section 3.2.3).
-        let port_holds = port.is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()));
-        host.filter(|_| port_holds).ok_or(HostError::Malformed)
+        host.filter(|_| is_port(after)).ok_or(HostError::Malformed)
     }
 
     /// The host as it is compared.
@@ -74,9 +72,11 @@ impl Host {
     }
 }
 
-/// Text behind a bracket that is no port makes the port malformed rather than absent.
-fn none_if_empty(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some("malformed")
+/// Nothing, or a colon and a port, which may be empty (RFC 3986 section 3.2.3).
+fn is_port(after: &str) -> bool {
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |port: &str| port.is_empty() || (digits(port) && port.len() <= 5 && port.parse::<u16>().is_ok());
+    after.is_empty() || after.strip_prefix(':').is_some_and(number)
 }
 
 fn from_ipv6(address: Ipv6Addr) -> Host {
@@ -149,8 +149,27 @@ mod tests {
             assert_eq!(Host::parse(raw.as_bytes()).unwrap().as_str(), host);
         }
         for refused in [
-            "", ".", "a..b", "user@a", "a:80:80", "a:x", "a:123456", "[::1", "::1", "[::1]x", "[::1]80", "a%2eb", "a b",
-            "é.example", "a/b", "[1.2.3.4]", "a\0", "*.example", "a,b",
+            "",
+            ".",
+            "a..b",
+            "user@a",
+            "a:80:80",
+            "a:x",
+            "a:123456",
+            "a:65536",
+            "a:+1",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1]80",
+            "a%2eb",
+            "a b",
+            "é.example",
+            "a/b",
+            "[1.2.3.4]",
+            "a\0",
+            "*.example",
+            "a,b",
         ] {
             assert_eq!(Host::parse(refused.as_bytes()), Err(HostError::Malformed), "{refused}");
         }
@@ -158,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_request_names_its_host_once() {
-        let of = |pairs: &[(&str, &str)]| Host::of(&Headers::from_pairs(pairs.iter().copied())).map(|host| host.0.to_string());
+        let of =
+            |pairs: &[(&str, &str)]| Host::of(&Headers::from_pairs(pairs.iter().copied())).map(|host| host.0.to_string());
         assert_eq!(of(&[(":authority", "a:1")]), Ok("a".to_owned()));
         assert_eq!(of(&[("host", "a")]), Ok("a".to_owned()));
         assert_eq!(of(&[(":authority", "a"), ("host", "A")]), Ok("a".to_owned()));

@@ -151,8 +151,15 @@ mod tests {
         }
         assert_eq!(layout("application/fhir+ndjson"), Ok(Some(JsonLayout::Lines)));
         for other in [
-            "text/json", "application/+json", "application/jsonx", "application/xml", "application/ndjson", "text/plain",
-            "application/json; charset=utf-16", "application/json; charset=\"utf-7\"", "application/json-seq",
+            "text/json",
+            "application/+json",
+            "application/jsonx",
+            "application/xml",
+            "application/ndjson",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/json; charset=\"utf-7\"",
+            "application/json-seq",
         ] {
             assert_eq!(layout(other), Ok(None), "{other}");
         }
@@ -161,10 +168,24 @@ mod tests {
     #[test]
     fn what_has_two_readings_is_refused() {
         for refused in [
-            "", "application", "application/", "/json", "a/b/c", "application/json, text/html", "application/json text/html",
-            "application/json; charset", "application/json; charset=", "application/json; charset =utf-8",
-            "application/json; charset=utf-8; CHARSET=utf-16", "application/json; a=\"b", "application/json; a=\"b\"c",
-            "application/json\0", "application/jsön", "application/json\n", "application /json", "application/json; a=\"\"",
+            "",
+            "application",
+            "application/",
+            "/json",
+            "a/b/c",
+            "application/json, text/html",
+            "application/json text/html",
+            "application/json; charset",
+            "application/json; charset=",
+            "application/json; charset =utf-8",
+            "application/json; charset=utf-8; CHARSET=utf-16",
+            "application/json; a=\"b",
+            "application/json; a=\"b\"c",
+            "application/json\0",
+            "application/jsön",
+            "application/json\n",
+            "application /json",
+            "application/json; a=\"\"",
         ] {
             assert_eq!(layout(refused), Err(MediaTypeError), "{refused:?}");
         }

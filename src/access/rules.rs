@@ -1,0 +1,164 @@
+//! The access rules of a route.
+//!
+//! Rules are tried in order; the first whose conditions all hold decides, and when none does the request is refused. A
+//! claim that cannot be judged refuses the request at the rule that asks for it, in a deny rule too. On `fhir` routes
+//! [`super::scope`] says what a rule is about.
+//!
+//! A batch or transaction needs a rule for itself and one for each of its entries, which are judged as if they came
+//! alone.
+
+use super::conditions::Conditions;
+use super::scope::{Purpose, Reach, Scope};
+use super::{Caller, Decision, Denial, DenialReason, Facts, Grant, NotJudgeable, Setting};
+use crate::fhir::{Act, Awaits, Entry, Interaction, InteractionKind, ResourceType, TypeSet};
+use crate::policy::diagnostic::{Code, Report};
+use crate::policy::document::Node;
+use crate::policy::model::Authorize;
+
+/// The compiled access rules of a route.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    on_fhir: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    effect: Effect,
+    conditions: Conditions,
+    scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+impl Rules {
+    /// Compiles `authorize` of the setting's route. `at` is that list.
+    pub fn compile(setting: Setting<'_>, at: &Node, report: &mut Report) -> Self {
+        let written = &setting.route.authorize;
+        if written.is_empty() {
+            let hint = report.warning(at, Code::Risky, "without a rule every request is refused");
+            hint.help("write `{\"allow\": {}}` to let everybody in who is authenticated");
+        }
+        let compile = |(index, rule)| Rule::compile(rule, setting, at.item(index), report);
+        let rules =
+            Self { rules: written.iter().enumerate().map(compile).collect(), on_fhir: setting.route.fhir.is_some() };
+        rules.report_unreachable(at, report);
+        rules
+    }
+
+    /// Judges a request.
+    pub fn judge(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Decision {
+        let judged = match facts.interaction {
+            None if self.on_fhir => Err(Denial { rule: None, reason: DenialReason::NoRuleAllows }),
+            Some(interaction) if interaction.awaits() != Awaits::Nothing => {
+                Err(Denial { rule: None, reason: DenialReason::BodyNotRead })
+            }
+            Some(interaction) => self.judge_whole(caller, facts, interaction),
+            None => self.judge_one(caller, facts),
+        };
+        match judged {
+            Ok(grant) => Decision::Allow(grant),
+            Err(denial) => Decision::Deny(denial),
+        }
+    }
+
+    /// Judges an interaction and the entries in it.
+    fn judge_whole(&self, caller: &dyn Caller, facts: &Facts<'_>, whole: &Interaction) -> Result<Grant, Denial> {
+        let mut grant = self.judge_one(caller, facts)?;
+        if whole.entries().is_empty() {
+            return Ok(grant);
+        }
+        grant.types = Some(TypeSet::default());
+        for Entry { method, path, interaction } in whole.entries() {
+            let facts = Facts { method, path, interaction: Some(interaction), ..*facts };
+            let of_entry = self.judge_one(caller, &facts)?.types;
+            grant.types = grant.types.zip(of_entry).map(|(types, others)| types.union(&others));
+        }
+        Ok(grant)
+    }
+
+    fn judge_one(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<Grant, Denial> {
+        let mut excluded = TypeSet::default();
+        for (index, Rule { effect, conditions, scope }) in self.rules.iter().enumerate() {
+            let reach = match (effect, facts.interaction) {
+                (_, None) => Reach::Request,
+                (Effect::Allow, Some(interaction)) if scope.allows(interaction) => Reach::Request,
+                (Effect::Allow, Some(_)) => Reach::Not,
+                (Effect::Deny, Some(interaction)) => scope.denies(interaction),
+            };
+            let holds = reach != Reach::Not
+                && conditions
+                    .hold(caller, facts)
+                    .map_err(|NotJudgeable| Denial { rule: Some(index), reason: DenialReason::ClaimNotJudgeable })?;
+            match (effect, reach) {
+                _ if !holds => (),
+                (_, Reach::Not) => (),
+                (_, Reach::Answer(types)) => excluded = excluded.union(&types),
+                (Effect::Allow, Reach::Request) => {
+                    let types = granted_types(scope.types(), &excluded, facts.interaction);
+                    return Ok(Grant { rule: index, types });
+                }
+                (Effect::Deny, Reach::Request) => {
+                    return Err(Denial { rule: Some(index), reason: DenialReason::DeniedByRule });
+                }
+            }
+        }
+        Err(Denial { rule: None, reason: DenialReason::NoRuleAllows })
+    }
+
+    fn report_unreachable(&self, at: &Node, report: &mut Report) {
+        for (index, rule) in self.rules.iter().enumerate() {
+            let (earlier, later) = self.rules.split_at_checked(index).unwrap_or_default();
+            let allowed_later = later.iter().any(|later| later.effect == Effect::Allow);
+            if let Some(by) = earlier.iter().position(|earlier| earlier.decides_before(rule, self.on_fhir, allowed_later)) {
+                let message = format!("this rule decides nothing: rule {by} before it takes every request it is about");
+                report
+                    .error(at.item(index), Code::UnreachableRule, message)
+                    .help("put the narrower rule first, or take one out");
+            }
+        }
+    }
+}
+
+/// The types that an answer may hold: those granted and not denied, and what goes with every answer.
+fn granted_types(granted: Option<TypeSet>, excluded: &TypeSet, interaction: Option<&Interaction>) -> Option<TypeSet> {
+    if granted.is_none() && *excluded == TypeSet::default() {
+        return None;
+    }
+    let implied: &[&str] = match interaction.map(Interaction::act) {
+        Some(Act::Rest(InteractionKind::Capabilities)) => &["CapabilityStatement", "TerminologyCapabilities"],
+        // Operations wrap what they answer (http://hl7.org/fhir/R4/operations.html#response).
+        Some(Act::Operation(_)) => &["Parameters"],
+        _ => &[],
+    };
+    let implied = ["Bundle", "OperationOutcome"].iter().chain(implied);
+    let implied: TypeSet = implied.filter_map(|name| ResourceType::parse(name)).collect();
+    Some(granted.unwrap_or_else(TypeSet::all).without(excluded).union(&implied))
+}
+
+impl Rule {
+    fn compile(written: &Authorize, setting: Setting<'_>, at: &Node, report: &mut Report) -> Self {
+        let (effect, purpose, written, at) = match written {
+            Authorize::Allow(conditions) => (Effect::Allow, Purpose::Allow, conditions, at.key("allow")),
+            Authorize::Deny(conditions) => (Effect::Deny, Purpose::Deny, conditions, at.key("deny")),
+        };
+        let conditions = Conditions::compile(written, setting, at, report);
+        Self { effect, conditions, scope: Scope::compile(written, purpose, setting, at, report) }
+    }
+
+    /// Whether this rule, standing before `other`, leaves it no request. Says no when it is not certain.
+    fn decides_before(&self, other: &Self, on_fhir: bool, allowed_later: bool) -> bool {
+        let scope = match (self.effect, other.effect) {
+            _ if !on_fhir => true,
+            (Effect::Deny, _) => self.scope.is_empty(),
+            (Effect::Allow, Effect::Allow) => self.scope.allows_all_of(&other.scope),
+            // What the first does not allow is refused in the end, unless a rule after both allows it.
+            (Effect::Allow, Effect::Deny) => self.scope.is_empty() && !allowed_later,
+        };
+        scope && self.conditions.cover(&other.conditions)
+    }
+}
