@@ -9,6 +9,7 @@ mod decode;
 pub mod diagnostic;
 pub mod document;
 pub mod model;
+pub mod secret;
 
 use std::collections::HashSet;
 use std::rc::Rc;

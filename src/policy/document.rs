@@ -247,7 +247,7 @@ mod tests {
         let root = Node::parse(text, &mut report).unwrap();
         let node = root.key("a/b").item(1).key("c");
         assert_eq!(&*node.pointer, "/a~1b/1/c");
-        assert_eq!(&text[node.offset..node.offset + 4], "true");
+        assert_eq!(text.get(node.offset..node.offset + 4), Some("true"));
         assert!(report.is_empty());
     }
 
