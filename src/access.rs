@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::fhir::{Interaction, TypeSet};
 use crate::http::{Captures, Host, Method, Template};
+use crate::identity::Principal;
 use crate::policy::{Loaded, model};
 
 pub use addresses::AddressRules;
@@ -33,6 +34,24 @@ pub trait Caller {
     fn claim(&self, pointer: &str) -> Option<&Value>;
 }
 
+impl Caller for Principal {
+    fn has_provider(&self, name: &str) -> bool {
+        self.providers.iter().any(|own| **own == *name)
+    }
+
+    fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|own| **own == *name)
+    }
+
+    fn is_client(&self, name: &str) -> bool {
+        self.client.as_deref() == Some(name)
+    }
+
+    fn claim(&self, pointer: &str) -> Option<&Value> {
+        self.claim(pointer)
+    }
+}
+
 /// What rules look at in a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'r> {
@@ -43,7 +62,7 @@ pub struct Facts<'r> {
     /// Its host.
     pub host: &'r Host,
     /// What the route's template took from the path.
-    pub captures: &'r Captures<'r, 'r>,
+    pub captures: &'r Captures,
     /// What it asks, on a `fhir` route.
     pub interaction: Option<&'r Interaction>,
 }

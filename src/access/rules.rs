@@ -50,6 +50,12 @@ impl Rules {
         rules
     }
 
+    /// How many rules there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Judges a request.
     pub fn judge(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Decision {
         let judged = match facts.interaction {

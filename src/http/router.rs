@@ -38,11 +38,11 @@ struct Matcher {
 
 /// The route that a request takes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Matched<'r, 'p> {
+pub struct Matched {
     /// Its place in the policy.
     pub route: usize,
     /// What its template took from the path.
-    pub captures: Captures<'r, 'p>,
+    pub captures: Captures,
 }
 
 /// The request may be for a route that names an Envoy route, and which one Envoy chose could not be read.
@@ -72,13 +72,13 @@ impl Router {
     }
 
     /// The route of a request. `envoy_route` reads the name of the route that Envoy chose.
-    pub fn find<'r, 'p>(
-        &'r self,
+    pub fn find(
+        &self,
         method: &Method,
-        path: &'p str,
+        path: &str,
         host: &Host,
         envoy_route: impl FnOnce() -> Option<String>,
-    ) -> Result<Option<Matched<'r, 'p>>, EnvoyRouteUnknown> {
+    ) -> Result<Option<Matched>, EnvoyRouteUnknown> {
         let (mut ask, mut chosen) = (Some(envoy_route), None);
         for Found { route, template } in self.candidates(path, host) {
             let Some(matcher) = self.routes.get(route) else { continue };

@@ -35,18 +35,18 @@ pub(super) enum Segment {
 
 /// What the `:name` segments of a template took from a path, decoded.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Captures<'t, 'p>(Vec<(&'t str, Cow<'p, str>)>);
+pub struct Captures(Vec<(Box<str>, Box<str>)>);
 
-impl Captures<'_, '_> {
+impl Captures {
     /// What `:name` took.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_ref())
+        self.0.iter().find(|(own, _)| **own == *name).map(|(_, value)| value.as_ref())
     }
 }
 
 /// A captured segment can be a patient's.
-impl std::fmt::Debug for Captures<'_, '_> {
+impl std::fmt::Debug for Captures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
@@ -78,7 +78,7 @@ impl Template {
 
     /// What the template takes from a normalised path; `None` when the path does not fit.
     #[must_use]
-    pub fn matches<'t, 'p>(&'t self, path: &'p str) -> Option<Captures<'t, 'p>> {
+    pub fn matches(&self, path: &str) -> Option<Captures> {
         let (captures, mut rest) = self.take_from(path::segments(path))?;
         (self.takes_rest || rest.next().is_none()).then_some(captures)
     }
@@ -120,14 +120,14 @@ impl Template {
         self.takes_rest
     }
 
-    fn take_from<'t, 'p, I: Iterator<Item = Cow<'p, str>>>(&'t self, mut path: I) -> Option<(Captures<'t, 'p>, I)> {
+    fn take_from<'p, I: Iterator<Item = Cow<'p, str>>>(&self, mut path: I) -> Option<(Captures, I)> {
         let mut captures = Captures::default();
         for segment in &self.segments {
             let found = path.next()?;
             match segment {
                 Segment::OneOf(names) if names.iter().any(|name| **name == *found) => (),
                 Segment::OneOf(_) => return None,
-                Segment::Capture(name) => captures.0.push((name, found)),
+                Segment::Capture(name) => captures.0.push((name.clone(), found.into())),
             }
         }
         Some((captures, path))
