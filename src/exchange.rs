@@ -1,0 +1,223 @@
+//! The life of one exchange: events in, effects out.
+//!
+//! A shell hands over what happened (a head, a part of a body, trailers, a time-out) and does what the [`Effects`] say.
+//! Nothing here calls a host, reads a clock or logs; what an exchange has to know about its connection it asks through
+//! [`Facts`], and only when a rule needs it.
+//!
+//! A request is judged in this order, and the first failure decides: header section, method, path, host, route, TLS,
+//! address, credentials, interaction, rules, redaction, body. It is held until it is judged, so nothing of a refused one
+//! reaches the upstream. An answer is judged by its head, then streamed through the redactor; its head is held until the
+//! first redacted byte is there, so that a failure before it is a clean refusal. After it the stream is broken off.
+//!
+//! In shadow mode a refusal is recorded and the exchange goes on untouched, but for identity headers that a client forged.
+
+mod answer;
+mod answer_head;
+mod body;
+mod effect;
+mod engine;
+mod forward;
+mod reason;
+mod reply;
+mod request;
+mod route;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::audit::{Decision, Record};
+use crate::identity::{Principal, SignatureVerifier, StandIn, StandInError};
+use answer::Answer;
+use request::Pending;
+use route::Route;
+
+pub use effect::{Change, Effects, Next};
+pub use engine::{Engine, Inventory};
+pub use reason::{Reason, Rule};
+pub use reply::{Format, Reply};
+
+/// What an exchange may ask about its connection.
+pub trait Facts {
+    /// The client's address, as Envoy determined it.
+    fn source(&self) -> Option<IpAddr>;
+    /// Whether the request came over TLS.
+    fn is_tls(&self) -> bool;
+    /// The name of the route that Envoy chose.
+    fn envoy_route(&self) -> Option<String>;
+    /// SHA-256 of the client certificate (RFC 8705 section 3.1).
+    fn certificate_sha256(&self) -> Option<[u8; 32]>;
+    /// Whether the answer is the upstream's and not Envoy's own.
+    fn is_from_upstream(&self) -> bool;
+}
+
+/// What a shell offers while an event is judged.
+pub struct Host<'a> {
+    /// Nanoseconds since 1970.
+    pub now_ns: u64,
+    /// About the connection.
+    pub facts: &'a dyn Facts,
+    /// Verifies signatures outside the module.
+    pub verifier: &'a dyn SignatureVerifier,
+}
+
+impl Host<'_> {
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        i64::try_from(self.now_ns / 1_000_000_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// Reads the part of a body at hand.
+pub type ReadBody<'a> = &'a dyn Fn() -> Option<Vec<u8>>;
+
+/// One exchange.
+pub struct Exchange {
+    engine: Engine,
+    stage: Stage,
+    route: Option<Rc<Route>>,
+    record: Record,
+    started_ns: u64,
+    /// Takes off the identity headers that the client forged: done even where nothing else is.
+    forged: Vec<Change>,
+    /// A caller that a policy's test states, in place of credentials.
+    stated: Option<Rc<Principal>>,
+}
+
+/// How far an exchange has come.
+enum Stage {
+    /// Nothing has happened.
+    Start,
+    /// The request's head was judged, its body is awaited.
+    Body(Box<Pending>),
+    /// The request was sent on.
+    Sent(Box<Answer>),
+    /// Refused in shadow mode: everything passes.
+    Shadow,
+    /// We replied; what comes back through the callbacks is our own.
+    Replied,
+    /// Broken off.
+    Broken,
+}
+
+impl Exchange {
+    /// The exchange that comes `sequence`-th.
+    #[must_use]
+    pub fn new(engine: &Engine, sequence: u64) -> Self {
+        let record = Record { sequence, shadow: engine.is_shadow(None), ..engine.blank_record() };
+        Self {
+            engine: engine.clone(),
+            stage: Stage::Start,
+            route: None,
+            record,
+            started_ns: 0,
+            forged: Vec::new(),
+            stated: None,
+        }
+    }
+
+    /// An exchange whose caller is stated, for the tests that a policy carries.
+    pub fn with_stand_in(engine: &Engine, sequence: u64, stand_in: &StandIn) -> Result<Self, StandInError> {
+        let stated = engine.providers().stand_in(stand_in)?;
+        Ok(Self { stated: Some(stated), ..Self::new(engine, sequence) })
+    }
+
+    /// The route's or policy's time for a body has run out.
+    pub fn timed_out(&mut self) -> Effects {
+        match &self.stage {
+            Stage::Body(_) => self.refuse_request(Rule::BodyTimeout.into()),
+            Stage::Sent(_) => self.refuse_answer(Rule::AnswerTimeout.into()),
+            Stage::Start | Stage::Shadow | Stage::Replied | Stage::Broken => Effects::default(),
+        }
+    }
+
+    /// A host call failed, so the message at hand is not what was judged.
+    pub fn fail(&mut self) -> Effects {
+        self.record.decision = Decision::Deny;
+        self.record.reason = Reason::from(Rule::Internal).code();
+        match std::mem::replace(&mut self.stage, Stage::Replied) {
+            Stage::Sent(answer) if answer.has_left() => self.break_off(),
+            Stage::Broken => self.break_off(),
+            _ => Effects::reply(self.reply(Rule::Internal.into())),
+        }
+    }
+
+    /// Bytes of messages that this exchange holds.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match &self.stage {
+            Stage::Sent(answer) => answer.held_bytes(),
+            _ => 0,
+        }
+    }
+
+    /// How often each rule of the redaction profile that applied was used.
+    #[must_use]
+    pub fn redactions(&self) -> Vec<u64> {
+        match &self.stage {
+            Stage::Sent(answer) => answer.redactions(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends the exchange and gives its record.
+    pub fn close(&mut self, now_ns: u64, status: Option<u16>) -> &Record {
+        if let Stage::Sent(answer) = &self.stage {
+            answer.describe(&mut self.record);
+        }
+        self.record.status = status.or(self.record.status);
+        self.record.time = self.started_ns / 1_000_000;
+        self.record.latency_ms = now_ns.saturating_sub(self.started_ns) / 1_000_000;
+        &self.record
+    }
+
+    /// Refuses the request: with a reply, or in shadow mode by recording it.
+    pub fn refuse_request(&mut self, reason: Reason) -> Effects {
+        self.record.decision = Decision::Deny;
+        self.record.reason = reason.code();
+        if self.engine.is_shadow(self.route.as_deref()) {
+            self.stage = Stage::Shadow;
+            return Effects { changes: std::mem::take(&mut self.forged), ..Effects::default() };
+        }
+        self.stage = Stage::Replied;
+        Effects::reply(self.reply(reason))
+    }
+
+    /// Refuses the answer: with a reply while nothing of it has left, by breaking it off afterwards.
+    fn refuse_answer(&mut self, reason: Reason) -> Effects {
+        let Stage::Sent(answer) = std::mem::replace(&mut self.stage, Stage::Replied) else {
+            return self.fail();
+        };
+        answer.describe(&mut self.record);
+        self.record.decision = Decision::Deny;
+        self.record.reason = reason.code();
+        if answer.is_shadow() {
+            self.stage = Stage::Shadow;
+            return Effects::default();
+        }
+        if answer.has_left() {
+            return self.break_off();
+        }
+        let reply = match answer.error_status() {
+            Some(status) => Reply::with_status(reason, status, self.format(), self.record.request_id.as_deref()),
+            None => self.reply(reason),
+        };
+        Effects::reply(answer.keep_retry_after(reply))
+    }
+
+    fn break_off(&mut self) -> Effects {
+        self.stage = Stage::Broken;
+        self.record.aborted = true;
+        Effects::reset()
+    }
+
+    fn reply(&self, reason: Reason) -> Reply {
+        Reply::refusal(reason, self.format(), self.record.request_id.as_deref())
+    }
+
+    fn format(&self) -> Format {
+        match &self.route {
+            Some(route) if route.fhir.is_some() => Format::OperationOutcome,
+            _ => Format::Problem,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The answer: judged by its head, then streamed through the redactor.
+//!
+//! What applies was decided with the request ([`Plan`]). Where nothing is to be redacted and every type is granted, the
+//! answer passes untouched. Otherwise its head is held until the first redacted byte is there; then bytes leave as they
+//! come, and at no time is more of the body here than the redactor has to hold back.
+//!
+//! Envoy's own answers (no healthy upstream, a time-out, a rate limit) hold nothing of the upstream's and pass.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::answer_head;
+use super::effect::{Effects, Next};
+use super::reason::{Reason, Rule};
+use super::reply::Reply;
+use super::{Exchange, Host, ReadBody, Stage};
+use crate::audit::Record;
+use crate::fhir::TypeSet;
+use crate::http::{Headers, JsonLayout, MediaType};
+use crate::redact::{self, Format, Options, Program, Redactor};
+
+/// What an answer has to be, decided before the request was sent on.
+pub(super) struct Plan {
+    /// The profile that applies; none is the full view.
+    pub(super) profile: Option<(Rc<str>, Rc<Program>)>,
+    /// The resource types that the answer may hold; none is all.
+    pub(super) granted: Option<TypeSet>,
+    /// The path of the FHIR base, on `fhir` routes.
+    pub(super) base: Option<String>,
+    /// Media types let through unseen.
+    pub(super) unredacted: Rc<[String]>,
+    /// Header names that pass beside the built-in list.
+    pub(super) headers: Rc<[String]>,
+    /// The name that Envoy's route must still have.
+    pub(super) envoy_route: Option<String>,
+    /// How long the head may be held.
+    pub(super) timeout: Duration,
+    /// Whether what would be done is only recorded.
+    pub(super) shadow: bool,
+}
+
+impl Plan {
+    /// Whether the answer has to be looked into.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.profile.is_some() || self.granted.is_some()
+    }
+}
+
+/// An answer under way.
+pub(super) struct Answer {
+    plan: Plan,
+    body: Body,
+    status: u16,
+    retry_after: Option<Vec<u8>>,
+    /// Whether the client has seen any of it.
+    left: bool,
+    unseen: bool,
+    is_empty: bool,
+}
+
+enum Body {
+    /// The head has not come, or is no business of ours.
+    Passing,
+    /// Bytes go through the redactor.
+    Redacting(Box<Redactor>),
+}
+
+impl Answer {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, body: Body::Passing, status: 0, retry_after: None, left: false, unseen: false, is_empty: true }
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.left
+    }
+
+    pub(super) fn is_shadow(&self) -> bool {
+        self.plan.shadow
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.body {
+            Body::Redacting(redactor) => redactor.held_bytes(),
+            Body::Passing => 0,
+        }
+    }
+
+    /// The status of an answer that was an error already: it stays, so that 429 and 503 still back clients off.
+    pub(super) fn error_status(&self) -> Option<u16> {
+        (self.status >= 400).then_some(self.status)
+    }
+
+    pub(super) fn keep_retry_after(&self, mut reply: Reply) -> Reply {
+        if let (Some(value), true) = (&self.retry_after, reply.status == self.status) {
+            reply.headers.push(("retry-after", value.clone()));
+        }
+        reply
+    }
+
+    /// How often each rule of the profile was used.
+    pub(super) fn redactions(&self) -> Vec<u64> {
+        match &self.body {
+            Body::Redacting(redactor) => redactor.uses().to_vec(),
+            Body::Passing => Vec::new(),
+        }
+    }
+
+    /// Says in a record what was done.
+    pub(super) fn describe(&self, record: &mut Record) {
+        record.profile = self.plan.profile.as_ref().map(|(name, _)| Rc::clone(name));
+        record.unredacted_media_type = self.unseen;
+        if let Body::Redacting(redactor) = &self.body {
+            record.redacted = redactor.redacted();
+        }
+    }
+
+    fn judge_head(&mut self, head: &Headers, end: bool, host: &Host<'_>) -> Result<Effects, Reason> {
+        if let Some(name) = &self.plan.envoy_route
+            && host.facts.envoy_route().as_ref() != Some(name)
+        {
+            return Err(Rule::RouteChanged.into());
+        }
+        if !self.plan.is_guarded() || !host.facts.is_from_upstream() {
+            self.left = true;
+            return Ok(Effects::default());
+        }
+        self.status = answer_head::status(head).ok_or(Rule::AnswerStatus)?;
+        self.retry_after = head.first("retry-after").map(<[u8]>::to_vec);
+        if self.status < 200 || self.status == 206 {
+            return Err(Rule::AnswerStatus.into());
+        }
+        let mut effects = Effects { changes: answer_head::changes(head, &self.plan), ..Effects::default() };
+        if end {
+            self.left = true;
+        } else if let Some(format) = self.format(head)? {
+            let program = self.plan.profile.as_ref().map_or_else(Program::pass, |(_, program)| Rc::clone(program));
+            let options = Options { format, granted: self.plan.granted, ..Options::default() };
+            self.body = Body::Redacting(Box::new(Redactor::new(program, options)));
+            effects.next = Next::Hold(self.plan.timeout);
+        } else {
+            self.left = true;
+            self.unseen = true;
+        }
+        Ok(if self.plan.shadow { Effects::default() } else { effects })
+    }
+
+    /// How the body is to be read; `None` when the policy lets it through unseen.
+    fn format(&self, head: &Headers) -> Result<Option<Format>, Reason> {
+        let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity") || value.is_empty();
+        if !head.all("content-encoding").all(is_identity) {
+            return Err(Rule::AnswerEncoding.into());
+        }
+        let value = head.single("content-type").ok().flatten().ok_or(Rule::AnswerMediaType)?;
+        let media_type = MediaType::parse(value).map_err(|_| Rule::AnswerMediaType)?;
+        let fhir = self.plan.base.is_some() || media_type.essence().starts_with("application/fhir+");
+        match media_type.json() {
+            Some(JsonLayout::Document) => Ok(Some(if fhir { Format::FhirJson } else { Format::Json })),
+            Some(JsonLayout::Lines) => Ok(Some(Format::FhirNdjson)),
+            None if self.plan.unredacted.iter().any(|listed| *listed == media_type.essence()) => Ok(None),
+            None => Err(Rule::AnswerMediaType.into()),
+        }
+    }
+
+    fn write(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Result<Effects, Reason> {
+        let Body::Redacting(redactor) = &mut self.body else { return Ok(Effects::default()) };
+        let chunk = if size > 0 { read().ok_or(Rule::Internal)? } else { Vec::new() };
+        self.is_empty &= chunk.is_empty();
+        let mut out = Vec::with_capacity(chunk.len());
+        redactor.write(&chunk, &mut out).map_err(reason)?;
+        // What has no bytes has nothing to redact: HTTP/2 ends many an empty answer with an empty frame.
+        if end && !self.is_empty {
+            redactor.finish(&mut out).map_err(reason)?;
+        }
+        if self.plan.shadow {
+            return Ok(Effects::default());
+        }
+        // The status leaves with the first byte, so it waits for one.
+        let next = if out.is_empty() && !self.left && !end { Next::Hold(self.plan.timeout) } else { Next::Continue };
+        self.left |= next == Next::Continue;
+        Ok(Effects { body: Some(out), next, ..Effects::default() })
+    }
+
+    fn finish_at_trailers(&mut self) -> Result<Effects, Reason> {
+        if !self.plan.is_guarded() || self.plan.shadow {
+            return Ok(Effects::default());
+        }
+        if let (Body::Redacting(redactor), false) = (&mut self.body, self.is_empty) {
+            let mut out = Vec::new();
+            redactor.finish(&mut out).map_err(reason)?;
+            // The redactor lets everything go by the last bracket; a body can no longer be changed here.
+            if !out.is_empty() {
+                return Err(Rule::Internal.into());
+            }
+        }
+        self.left = true;
+        Ok(Effects { drop_trailers: true, ..Effects::default() })
+    }
+}
+
+/// What the redactor's error means for the client.
+fn reason(error: redact::Error) -> Reason {
+    match error.kind() {
+        redact::ErrorKind::Malformed => Rule::AnswerMalformed,
+        redact::ErrorKind::Limit => Rule::AnswerLimit,
+        redact::ErrorKind::NotGranted => Rule::AnswerTypeNotGranted,
+        redact::ErrorKind::NotFhir => Rule::AnswerNotFhir,
+    }
+    .into()
+}
+
+impl Exchange {
+    /// The answer's head has come.
+    pub fn answer_head(&mut self, read: &dyn Fn() -> Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
+        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
+        if !answer.plan.is_guarded() && answer.plan.envoy_route.is_none() {
+            answer.left = true;
+            return Effects::default();
+        }
+        let judged = match read() {
+            Some(head) => answer.judge_head(&head, end, host),
+            None => Err(Rule::Internal.into()),
+        };
+        judged.unwrap_or_else(|reason| self.refuse_answer(reason))
+    }
+
+    /// A part of the answer's body has come.
+    pub fn answer_body(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Effects {
+        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
+        answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason))
+    }
+
+    /// The answer's trailers have come: its body is whole.
+    pub fn answer_trailers(&mut self) -> Effects {
+        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
+        answer.finish_at_trailers().unwrap_or_else(|reason| self.refuse_answer(reason))
+    }
+}

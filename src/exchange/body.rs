@@ -1,0 +1,214 @@
+//! The request's body: that it is what its content type says, within limits, and what in it the rules have to know.
+//!
+//! A body is read once, when it is whole, from Envoy's buffer. JSON is checked to the last byte; on `fhir` routes the
+//! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
+//! 3.1.0.11), and references that are searches. A form adds its parameters to a search. Everything else is opaque and
+//! passes only if the route lists its type.
+
+use super::reason::{Reason, Rule};
+use super::route::Limits;
+use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction};
+use crate::http::{Headers, JsonLayout, MediaType, query};
+use crate::json::{self, Event, Value};
+
+/// How a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Json,
+    JsonLines,
+    Form,
+    Opaque,
+}
+
+/// What in a FHIR body the rules have to know.
+#[derive(Debug, Default)]
+struct Findings {
+    /// `Bundle.type`, where the body is a Bundle.
+    bundle_type: Option<String>,
+    /// `Bundle.entry.request` of each entry that has one.
+    entries: Vec<Entry>,
+    /// Whether a Bundle entry has no request of its own.
+    has_bare_entries: bool,
+    /// Whether a `reference` is a search.
+    has_conditional_reference: bool,
+}
+
+/// `Bundle.entry.request`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Entry {
+    method: String,
+    url: String,
+    if_none_exist: Option<String>,
+}
+
+impl Content {
+    /// How to read the body that a head announces.
+    pub(super) fn of(head: &Headers, limits: &Limits) -> Result<Self, Reason> {
+        let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
+        let value = head.single("content-type").ok().flatten().ok_or(Rule::UnsupportedMediaType)?;
+        let media_type = MediaType::parse(value).map_err(|_| Rule::UnsupportedMediaType)?;
+        let is_listed = limits.content_types.iter().any(|listed| *listed == media_type.essence());
+        if !is_listed || !head.all("content-encoding").all(is_identity) {
+            return Err(Rule::UnsupportedMediaType.into());
+        }
+        match media_type.json() {
+            Some(JsonLayout::Document) => Ok(Self::Json),
+            Some(JsonLayout::Lines) => Ok(Self::JsonLines),
+            None if media_type.is_form() => Ok(Self::Form),
+            // JSON in another charset must not pass as something that is not looked into.
+            None if media_type.essence().ends_with("json") => Err(Rule::UnsupportedMediaType.into()),
+            None => Ok(Self::Opaque),
+        }
+    }
+
+    /// Checks the body, and completes the interaction with what it says. `path` is the request's.
+    pub(super) fn inspect(
+        self,
+        body: &[u8],
+        limits: &Limits,
+        interaction: Option<&mut Interaction>,
+        path: &str,
+    ) -> Result<(), Reason> {
+        match (self, interaction) {
+            (Self::Json, Some(interaction)) => {
+                let mut scan = Scan::default();
+                json::walk(body, &limits.json, |event| scan.visit(event)).map_err(refusal)?;
+                complete(interaction, &scan.findings, path)
+            }
+            (Self::Json, None) => json::check(body, &limits.json).map_err(refusal),
+            (Self::JsonLines, _) => {
+                let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+                lines.try_for_each(|line| json::check(line, &limits.json)).map_err(refusal)
+            }
+            (Self::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => Ok(interaction.read_form(body)?),
+            (Self::Form, _) => match query::pairs(body).find_map(Result::err) {
+                Some(_) => Err(Rule::MalformedQuery.into()),
+                None => Ok(()),
+            },
+            (Self::Opaque, _) => Ok(()),
+        }
+    }
+}
+
+/// Adds to an interaction what the body says of it.
+fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
+    if findings.has_conditional_reference {
+        interaction.note(Feature::ConditionalReference);
+    }
+    if interaction.awaits() != Awaits::Bundle {
+        return Ok(());
+    }
+    let kind = findings.bundle_type.as_deref().and_then(BundleKind::parse).ok_or(Rule::MalformedBody)?;
+    if findings.has_bare_entries {
+        return Err(Rule::MalformedBody.into());
+    }
+    let requests = findings.entries.iter().map(|Entry { method, url, if_none_exist }| EntryRequest {
+        method,
+        url,
+        if_none_exist: if_none_exist.as_deref(),
+    });
+    Ok(interaction.read_bundle(kind, path, requests)?)
+}
+
+fn refusal(error: json::Error) -> Reason {
+    use json::Error;
+    match error {
+        Error::Syntax | Error::Encoding | Error::Unfinished | Error::Trailing | Error::RepeatedKey => Rule::MalformedBody,
+        Error::TooDeep | Error::TooManyKeys | Error::LongKey | Error::LongString | Error::LongNumber => Rule::JsonLimit,
+    }
+    .into()
+}
+
+/// Reads the events of a FHIR body.
+#[derive(Default)]
+struct Scan {
+    findings: Findings,
+    /// The keys of the open containers; `None` for an element of an array.
+    path: Vec<Option<Box<str>>>,
+    entry: Option<Entry>,
+}
+
+impl Scan {
+    fn visit(&mut self, event: Event<'_>) {
+        match event.value {
+            Value::Object | Value::Array => {
+                self.path.push(event.key.map(Box::from));
+                if self.is_at(&["entry", "*"]) {
+                    self.entry = None;
+                } else if self.is_at(&["entry", "*", "request"]) {
+                    self.entry = Some(Entry::default());
+                }
+            }
+            Value::End => {
+                if self.is_at(&["entry", "*"]) {
+                    self.findings.has_bare_entries |= self.entry.is_none();
+                    self.findings.entries.extend(self.entry.take());
+                }
+                self.path.pop();
+            }
+            Value::String(text) => self.string(event.key, text),
+            Value::Number(_) | Value::Bool(_) | Value::Null => (),
+        }
+    }
+
+    fn string(&mut self, key: Option<&str>, text: &str) {
+        let Some(key) = key else { return };
+        let is_reference = key == "reference" || key.ends_with("Reference");
+        self.findings.has_conditional_reference |= is_reference && text.contains('?');
+        if self.path.len() == 1 && key == "type" {
+            self.findings.bundle_type = Some(text.to_owned());
+        }
+        if self.is_at(&["entry", "*", "request"])
+            && let Some(entry) = &mut self.entry
+        {
+            match key {
+                "method" => text.clone_into(&mut entry.method),
+                "url" => text.clone_into(&mut entry.url),
+                "ifNoneExist" => entry.if_none_exist = Some(text.to_owned()),
+                _ => (),
+            }
+        }
+    }
+
+    /// Whether the innermost open container stands at this place below the root.
+    fn is_at(&self, place: &[&str]) -> bool {
+        let steps = self.path.get(1..).unwrap_or_default();
+        steps.len() == place.len()
+            && steps.iter().zip(place).all(|(step, wanted)| match step {
+                Some(key) => &**key == *wanted,
+                None => *wanted == "*",
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(body: &str) -> Findings {
+        let mut scan = Scan::default();
+        json::walk(body.as_bytes(), &json::Limits::default(), |event| scan.visit(event)).unwrap();
+        scan.findings
+    }
+
+    #[test]
+    fn the_requests_of_a_transaction_are_found_whatever_the_order() {
+        let found = scan(
+            r#"{"entry": [
+                {"request": {"url": "Patient/1", "method": "DELETE"}},
+                {"resource": {"request": {"method": "GET"}}},
+                {"request": {"ifNoneExist": "identifier=x", "method": "POST", "url": "Patient"}}],
+                "type": "transaction", "resourceType": "Bundle"}"#,
+        );
+        assert_eq!(found.bundle_type.as_deref(), Some("transaction"));
+        assert_eq!(found.entries.len(), 2);
+        assert_eq!((found.entries[0].method.as_str(), found.entries[0].url.as_str()), ("DELETE", "Patient/1"));
+        assert!(found.entries[1].if_none_exist.is_some() && found.has_bare_entries);
+    }
+
+    #[test]
+    fn a_reference_that_is_a_search_is_found_at_any_depth() {
+        assert!(scan(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#).has_conditional_reference);
+        assert!(!scan(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).has_conditional_reference);
+    }
+}

@@ -1,0 +1,262 @@
+//! A policy, compiled: what every exchange is judged by.
+//!
+//! [`Engine::load`] reads a text and lets each module compile its part; all of them report into one list. An engine is
+//! immutable but for its cache of verified tokens, and cheap to clone.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use super::route::Route;
+use crate::access::{self, Setting};
+use crate::audit::{Pseudonyms, Record};
+use crate::fhir::Base;
+use crate::http::Router;
+use crate::identity::{self, Providers, Requirement, TokenCache};
+use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
+use crate::policy::document::Node;
+use crate::policy::model::{self, IdentityHeaders, Mode};
+use crate::policy::{self, Env, Loaded};
+use crate::redact::{self, Program};
+
+/// The longest name of a policy or route: it becomes part of metric names.
+const MAX_NAME: usize = 64;
+
+/// What verified tokens may take in memory.
+const TOKEN_CACHE_BYTES: usize = 4 << 20;
+
+/// A compiled policy.
+#[derive(Clone)]
+pub struct Engine(Rc<Compiled>);
+
+struct Compiled {
+    name: Rc<str>,
+    sha256: Rc<str>,
+    shadow: bool,
+    router: Router,
+    routes: Vec<Rc<Route>>,
+    providers: Providers,
+    tokens: TokenCache,
+    programs: BTreeMap<String, Rc<Program>>,
+    identity_headers: IdentityHeaders,
+    pseudonyms: Option<Pseudonyms>,
+    logs_records: bool,
+}
+
+/// What there is to reach in a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Each route's name, its number of rules, and the profiles that its `redact` names.
+    pub routes: Vec<(Rc<str>, usize, Vec<Rc<str>>)>,
+    /// Each profile's name and its number of rules, inherited ones included.
+    pub profiles: Vec<(String, usize)>,
+}
+
+/// What routes are compiled with.
+pub(super) struct Compiler<'c> {
+    pub(super) report: &'c mut Report,
+    pub(super) loaded: &'c Loaded,
+    pub(super) mode: Mode,
+    pub(super) programs: &'c BTreeMap<String, Rc<Program>>,
+    router: &'c Router,
+    providers: &'c Providers,
+}
+
+impl Engine {
+    /// Compiles a policy. All problems are in the list, in the order of the text; with an error among them there is no
+    /// engine.
+    #[must_use]
+    pub fn load(text: &[u8], env: Env<'_>) -> (Option<Self>, Vec<Diagnostic>) {
+        let Ok(text) = std::str::from_utf8(text) else { return (None, vec![not_json()]) };
+        if !text.trim_start().starts_with('{') {
+            return (None, vec![not_json()]);
+        }
+        let mut report = Report::new(text);
+        let compiled = policy::load(text, &mut report).and_then(|loaded| compile(text, &loaded, env, &mut report));
+        let engine = compiled.filter(|_| !report.has_errors()).map(|compiled| Self(Rc::new(compiled)));
+        (engine, report.into_vec())
+    }
+
+    /// Whether records are also lines of the log.
+    #[must_use]
+    pub fn logs_records(&self) -> bool {
+        self.0.logs_records
+    }
+
+    /// How many routes only record their refusals.
+    #[must_use]
+    pub fn shadow_routes(&self) -> usize {
+        self.0.routes.iter().filter(|route| route.shadow).count()
+    }
+
+    /// Token cache hits and misses so far.
+    #[must_use]
+    pub fn cache_counts(&self) -> (u64, u64) {
+        self.0.tokens.counts()
+    }
+
+    /// The redaction profile of this name.
+    #[must_use]
+    pub fn profile(&self, name: &str) -> Option<Rc<Program>> {
+        self.0.programs.get(name).cloned()
+    }
+
+    /// What there is to reach.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        let routes = self.0.routes.iter().map(|route| {
+            let views = route.redact.as_deref().unwrap_or_default();
+            let profiles = views.iter().filter_map(|view| view.profile.as_ref()).map(|(name, _)| Rc::clone(name));
+            (Rc::clone(&route.name), route.rules.count(), profiles.collect())
+        });
+        let profiles = self.0.programs.iter().map(|(name, program)| (name.clone(), program.rules()));
+        Inventory { routes: routes.collect(), profiles: profiles.collect() }
+    }
+
+    pub(super) fn is_shadow(&self, route: Option<&Route>) -> bool {
+        route.map_or(self.0.shadow, |route| route.shadow)
+    }
+
+    pub(super) fn blank_record(&self) -> Record {
+        Record {
+            policy: Rc::clone(&self.0.name),
+            policy_sha256: Rc::clone(&self.0.sha256),
+            version: env!("CARGO_PKG_VERSION"),
+            reason: "unfinished",
+            ..Record::default()
+        }
+    }
+
+    pub(super) fn router(&self) -> &Router {
+        &self.0.router
+    }
+
+    pub(super) fn route(&self, index: usize) -> Option<Rc<Route>> {
+        self.0.routes.get(index).cloned()
+    }
+
+    pub(super) fn providers(&self) -> &Providers {
+        &self.0.providers
+    }
+
+    pub(super) fn tokens(&self) -> &TokenCache {
+        &self.0.tokens
+    }
+
+    pub(super) fn identity_headers(&self) -> &IdentityHeaders {
+        &self.0.identity_headers
+    }
+
+    pub(super) fn pseudonyms(&self) -> Option<&Pseudonyms> {
+        self.0.pseudonyms.as_ref()
+    }
+}
+
+/// What a host hands over that is no JSON text: in plain Envoy a `Struct` arrives as protobuf bytes.
+fn not_json() -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: Code::Syntax,
+        pointer: String::new(),
+        line: 1,
+        column: 1,
+        message: "the configuration is not a JSON object in UTF-8".to_owned(),
+        help: Some(
+            "in Envoy give the policy's text as a google.protobuf.StringValue; a Struct arrives as protobuf bytes"
+                .to_owned(),
+        ),
+    }
+}
+
+fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Option<Compiled> {
+    let (model, root) = (&loaded.model, &loaded.root);
+    let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
+    let programs = redact::compile(&model.redaction, root.key("redaction"), env, report);
+    let router = Router::compile(&model.routes, root.key("routes"), report);
+    let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
+        let key = policy::secret::resolve(secret, 32, root.key("audit").key("key"), env, report)?;
+        Pseudonyms::new(&key)
+    });
+    if model.routes.iter().any(|route| route.addresses.is_some()) {
+        access::addresses::warn_of_trust(root.key("routes"), report);
+    }
+    let mut compiler =
+        Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers };
+    compiler.check_name(&model.name, root.key("name"));
+    compiler.check_identity_headers(&model.identity_headers, root.key("identity_headers"));
+    if model.routes.is_empty() {
+        compiler
+            .report
+            .error(root.key("routes"), Code::InvalidValue, "there are no routes")
+            .help("every request would be refused");
+    }
+    let compiled = model
+        .routes
+        .iter()
+        .enumerate()
+        .map(|(index, route)| Route::compile(route, index, root.key("routes").item(index), &mut compiler).map(Rc::new));
+    let routes = compiled.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
+    let sha256: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(Compiled {
+        name: model.name.as_str().into(),
+        sha256: sha256.into(),
+        shadow: model.mode == Mode::Shadow,
+        router,
+        routes,
+        providers,
+        tokens: TokenCache::new(TOKEN_CACHE_BYTES),
+        programs,
+        identity_headers: model.identity_headers.clone(),
+        pseudonyms,
+        logs_records: model.audit.log,
+    })
+}
+
+impl Compiler<'_> {
+    /// Names become parts of metric names, where `.` parts labels.
+    pub(super) fn check_name(&mut self, name: &str, at: &Node) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(fits) || name == "-" {
+            let message = format!("`{name}` cannot name a metric");
+            self.report.error(at, Code::InvalidValue, message).help("use letters, digits, `-` and `_`, at most 64 of them");
+        }
+    }
+
+    fn check_identity_headers(&mut self, names: &IdentityHeaders, at: &Node) {
+        let IdentityHeaders { provider, client, subject, roles } = names;
+        let mut seen: Vec<&str> = Vec::new();
+        for (key, name) in [("provider", provider), ("client", client), ("subject", subject), ("roles", roles)] {
+            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if name.is_empty() || !name.bytes().all(fits) {
+                let hint = self.report.error(
+                    at.key(key),
+                    Code::InvalidValue,
+                    format!("`{name}` is no name for an identity header"),
+                );
+                hint.help("use small letters, digits and `-`");
+            } else if seen.contains(&name.as_str()) {
+                self.report
+                    .error(at.key(key), Code::DuplicateName, format!("`{name}` stands for two things"))
+                    .help("give each its own");
+            }
+            seen.push(name);
+        }
+    }
+
+    pub(super) fn base(&mut self, fhir: &model::Fhir, route: usize, at: &Node) -> Option<Base> {
+        Base::compile(fhir, self.router.templates(route), at, self.report)
+    }
+
+    pub(super) fn requirement(&mut self, authenticate: &model::Authenticate, at: &Node) -> Requirement {
+        self.providers.requirement(authenticate, at, self.loaded, self.report)
+    }
+
+    /// What conditions of a route are compiled against.
+    pub(super) fn setting<'s>(&self, route: &'s model::Route, index: usize) -> Setting<'s>
+    where
+        Self: 's,
+    {
+        Setting { loaded: self.loaded, route, templates: self.router.templates(index) }
+    }
+}

@@ -1,0 +1,131 @@
+//! The head of a request that is sent on: what is taken off, and what is put on.
+//!
+//! Taken off: names that tell the upstream who asks, in every spelling that an upstream could take for one (CGI and WSGI
+//! make `-` and `_` the same); names that make some upstreams serve another path or host than the one judged; the
+//! credentials of every provider, unless the one that was used forwards them; and, where the answer is redacted,
+//! everything that asks for part of it, for an encoding of it, or for nothing when it is unchanged.
+
+use std::borrow::Cow;
+
+use super::effect::Change;
+use super::reason::{Reason, Rule};
+use crate::http::Headers;
+use crate::identity::Principal;
+use crate::policy::model::IdentityHeaders;
+
+/// Every header of this prefix is ours.
+const OWN_PREFIX: &str = "x-carewarden-";
+
+/// Headers by which a client makes some upstream serve another path or host.
+const REWRITING: &[&str] = &[
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+    "x-original-host",
+    "x-host",
+    "forwarded",
+];
+
+/// Headers by which a client makes some upstream see another method.
+const METHOD_OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Request headers after which an answer is not a whole one in clear.
+const PARTIAL: &[&str] = &["range", "if-range", "if-none-match", "if-modified-since"];
+
+/// Refuses a request that asks for another method than its own.
+pub(super) fn refuse_method_override(head: &Headers) -> Result<(), Reason> {
+    let is_override = |name: &[u8]| METHOD_OVERRIDES.iter().any(|known| is_spelling_of(name, known));
+    if head.iter().any(|(name, _)| is_override(name)) { Err(Rule::MethodOverride.into()) } else { Ok(()) }
+}
+
+/// Takes off what only we may say: names that tell the upstream who asks.
+pub(super) fn strip_forged(head: &Headers, names: &IdentityHeaders) -> Vec<Change> {
+    let IdentityHeaders { provider, client, subject, roles } = names;
+    let own = [provider, client, subject, roles];
+    strip(head, |name| {
+        let begins = name.get(..OWN_PREFIX.len()).is_some_and(|start| is_spelling_of(start, OWN_PREFIX));
+        begins || own.iter().any(|known| is_spelling_of(name, known))
+    })
+}
+
+/// Takes off what would make an upstream serve something else than what was judged.
+pub(super) fn strip_rewriting(head: &Headers) -> Vec<Change> {
+    strip(head, |name| REWRITING.iter().any(|known| is_spelling_of(name, known)))
+}
+
+/// Takes off the headers of these names.
+pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
+    strip(head, |name| names.iter().any(|known| is_spelling_of(name, known)))
+}
+
+/// Asks for the whole answer in clear.
+pub(super) fn ask_for_whole(head: &Headers) -> Vec<Change> {
+    let mut changes = strip(head, |name| PARTIAL.iter().any(|known| name == known.as_bytes()));
+    changes.push(Change::Set("accept-encoding".into(), b"identity".to_vec()));
+    changes
+}
+
+/// Says who asks. What is not known is not said.
+pub(super) fn identify(principal: &Principal, names: &IdentityHeaders) -> Vec<Change> {
+    let IdentityHeaders { provider, client, subject, roles } = names;
+    let list =
+        |items: &mut dyn Iterator<Item = &str>| items.filter(|item| !item.contains(',')).collect::<Vec<_>>().join(",");
+    let values = [
+        (provider, list(&mut principal.providers.iter().map(|name| &**name))),
+        (client, principal.client.as_deref().unwrap_or_default().to_owned()),
+        (subject, principal.subject.as_deref().unwrap_or_default().to_owned()),
+        (roles, list(&mut principal.roles.iter().map(|role| &**role))),
+    ];
+    let said = values.into_iter().filter(|(_, value)| !value.is_empty() && is_field_value(value));
+    said.map(|(name, value)| Change::Set(Cow::Owned(name.clone()), value.into_bytes())).collect()
+}
+
+/// Whether a claim can be a header: anything else could end the field and begin another (RFC 9110 section 5.5).
+fn is_field_value(value: &str) -> bool {
+    value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && value.trim() == value
+}
+
+fn strip(head: &Headers, is_unwanted: impl Fn(&[u8]) -> bool) -> Vec<Change> {
+    let mut names: Vec<&[u8]> = head.iter().map(|(name, _)| name).filter(|name| is_unwanted(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| Change::Remove(name.to_vec())).collect()
+}
+
+/// Whether an upstream could take `name` for `known`, which is in lower case with dashes.
+fn is_spelling_of(name: &[u8], known: &str) -> bool {
+    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == known.len() && name.iter().map(fold).eq(known.as_bytes().iter().map(fold))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(names: &[&str]) -> Headers {
+        Headers::from_pairs(names.iter().map(|name| (name, "x")))
+    }
+
+    #[test]
+    fn every_spelling_of_an_identity_header_goes() {
+        let head = head(&["x-carewarden-client", "x_carewarden_roles", "x-carewarden_anything", "x-carewarde-n", "x-user"]);
+        let names = IdentityHeaders { subject: "x-user".to_owned(), ..IdentityHeaders::default() };
+        assert_eq!(strip_forged(&head, &names).len(), 4);
+    }
+
+    #[test]
+    fn a_method_override_is_refused_in_every_spelling() {
+        assert!(refuse_method_override(&head(&["x-http-method"])).is_err());
+        assert!(refuse_method_override(&head(&["x_http_method_override"])).is_err());
+        assert!(refuse_method_override(&head(&["x-http-methods"])).is_ok());
+    }
+
+    #[test]
+    fn a_claim_cannot_write_a_header_of_its_own() {
+        assert!(is_field_value("Dr. House"));
+        for value in ["a\r\nx-role: admin", "a\nb", "a\0", "é", " a"] {
+            assert!(!is_field_value(value), "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Why an exchange is refused: one table of stable codes.
+//!
+//! A reason decides the status, the FHIR issue type (<http://hl7.org/fhir/R4/valueset-issue-type.html>) and the sentence
+//! that the client reads. Codes appear in records, metrics and replies, and are never renamed. Reasons of the identity
+//! module keep their own codes.
+
+use crate::access::DenialReason;
+use crate::fhir::FhirError;
+use crate::identity;
+
+/// Why an exchange is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The caller could not be identified (RFC 6750).
+    Identity(identity::Refusal),
+    /// Anything else.
+    Rule(Rule),
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $status:literal $issue:literal $text:literal,)*) => {
+        /// A refusal that has nothing to do with credentials.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Rule { $($(#[$doc])* $name,)* }
+
+        impl Rule {
+            /// Every rule, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
+                match self { $(Self::$name => ($code, $status, $issue, $text),)* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The header section cannot be read, or a header that may stand once is repeated.
+    MalformedHeaders = "malformed_headers" 400 "invalid" "the header section is malformed",
+    /// The `Host` or `:authority` is absent or malformed.
+    MalformedHost = "malformed_host" 400 "invalid" "the host is malformed",
+    /// The path could be read in two ways, or in none.
+    AmbiguousPath = "ambiguous_path" 400 "invalid" "the path is malformed or ambiguous",
+    /// The query or form cannot be read.
+    MalformedQuery = "malformed_query" 400 "invalid" "the query is malformed",
+    /// A header that asks for another method than the request's.
+    MethodOverride = "method_override" 400 "invalid" "method overrides are not accepted",
+    /// CONNECT, TRACE, or a method that is no token.
+    MethodRefused = "method_refused" 405 "not-supported" "the method is not accepted",
+    /// A request to change the protocol.
+    UpgradeRefused = "upgrade_refused" 400 "not-supported" "protocol upgrades are not accepted",
+    /// The path and query are too long.
+    UriTooLong = "uri_too_long" 414 "too-long" "the path and query are too long",
+    /// Too many or too long header fields.
+    HeadersTooLarge = "headers_too_large" 431 "too-long" "the header section is too large",
+    /// No route matches.
+    NoRoute = "no_route" 404 "not-found" "nothing is served here",
+    /// The request did not come over TLS.
+    TlsRequired = "tls_required" 403 "security" "TLS is required",
+    /// The address may not ask.
+    AddressDenied = "address_denied" 403 "forbidden" "requests from this address are not accepted",
+    /// Not a FHIR interaction of R4.
+    UnknownInteraction = "unknown_interaction" 400 "not-supported" "this is no FHIR R4 interaction",
+    /// An answer in another format than JSON is asked for.
+    NotAcceptable = "not_acceptable" 406 "not-supported" "only JSON is served",
+    /// A `deny` rule matched.
+    DeniedByRule = "denied_by_rule" 403 "forbidden" "access is denied",
+    /// No rule allows it.
+    NoRuleAllows = "no_rule_allows" 403 "forbidden" "access is denied",
+    /// A claim has another type than a condition compares it with.
+    ClaimNotJudgeable = "claim_not_judgeable" 403 "forbidden" "access is denied",
+    /// What the request asks stands in a body that it does not have.
+    BodyNotRead = "body_not_read" 400 "required" "the request needs a body",
+    /// No redaction entry holds for the caller.
+    NoRedactionApplies = "no_redaction_applies" 403 "forbidden" "access is denied",
+    /// The body's media type is absent or not accepted, or the body is encoded.
+    UnsupportedMediaType = "unsupported_media_type" 415 "not-supported" "the content type is not accepted",
+    /// The body is too long.
+    BodyTooLarge = "body_too_large" 413 "too-long" "the body is too large",
+    /// The body is not what its content type says.
+    MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
+    /// The body is over a limit on JSON.
+    JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
+    /// The body took too long to arrive.
+    BodyTimeout = "body_timeout" 408 "timeout" "the body took too long",
+    /// The module is short of memory.
+    OverCapacity = "over_capacity" 503 "throttled" "try again later",
+    /// The host did not do as it promised.
+    Internal = "internal" 500 "exception" "the request could not be processed",
+    /// Envoy chose another route than the one judged.
+    RouteChanged = "route_changed" 502 "security" "the answer was withheld",
+    /// An answer with status 101 or 206.
+    AnswerStatus = "answer_status" 502 "processing" "the answer was withheld",
+    /// The answer's media type is absent, repeated or none that can be redacted.
+    AnswerMediaType = "answer_media_type" 502 "processing" "the answer was withheld",
+    /// The answer is compressed.
+    AnswerEncoding = "answer_encoding" 502 "processing" "the answer was withheld",
+    /// The answer is not what its content type says, or was cut.
+    AnswerMalformed = "answer_malformed" 502 "processing" "the answer was withheld",
+    /// The answer is over a limit of the redactor.
+    AnswerLimit = "answer_limit" 502 "processing" "the answer was withheld",
+    /// The answer holds a resource type that the rule does not grant.
+    AnswerTypeNotGranted = "answer_type_not_granted" 502 "forbidden" "the answer was withheld",
+    /// The answer holds no resource where one has to be, or one where none may be.
+    AnswerNotFhir = "answer_not_fhir" 502 "processing" "the answer was withheld",
+    /// The answer took too long to begin.
+    AnswerTimeout = "answer_timeout" 502 "timeout" "the answer took too long",
+}
+
+impl Reason {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Identity(refusal) => refusal.reason(),
+            Self::Rule(rule) => rule.row().0,
+        }
+    }
+
+    /// The status of the reply.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Identity(_) => 401,
+            Self::Rule(rule) => rule.row().1,
+        }
+    }
+
+    /// The FHIR issue type.
+    #[must_use]
+    pub fn issue(self) -> &'static str {
+        match self {
+            Self::Identity(identity::Refusal::Expired | identity::Refusal::ApiKeyExpired) => "expired",
+            Self::Identity(_) => "login",
+            Self::Rule(rule) => rule.row().2,
+        }
+    }
+
+    /// What the client reads: nothing of what it sent.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Identity(_) => "valid credentials are required",
+            Self::Rule(rule) => rule.row().3,
+        }
+    }
+}
+
+impl From<FhirError> for Reason {
+    fn from(error: FhirError) -> Self {
+        Self::Rule(match error {
+            FhirError::NotAnInteraction | FhirError::UnknownType | FhirError::Id => Rule::UnknownInteraction,
+            FhirError::Parameter | FhirError::UnexpectedParameter => Rule::MalformedQuery,
+            FhirError::NotJson => Rule::NotAcceptable,
+            FhirError::Header => Rule::MalformedHeaders,
+            FhirError::Entry => Rule::MalformedBody,
+        })
+    }
+}
+
+impl From<DenialReason> for Reason {
+    fn from(reason: DenialReason) -> Self {
+        Self::Rule(match reason {
+            DenialReason::DeniedByRule => Rule::DeniedByRule,
+            DenialReason::NoRuleAllows => Rule::NoRuleAllows,
+            DenialReason::ClaimNotJudgeable => Rule::ClaimNotJudgeable,
+            DenialReason::BodyNotRead => Rule::BodyNotRead,
+        })
+    }
+}
+
+impl From<Rule> for Reason {
+    fn from(rule: Rule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl From<identity::Refusal> for Reason {
+    fn from(refusal: identity::Refusal) -> Self {
+        Self::Identity(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_refusals_are_errors() {
+        let codes: std::collections::HashSet<_> = Rule::ALL.iter().map(|rule| rule.row().0).collect();
+        assert_eq!(codes.len(), Rule::ALL.len());
+        assert!(Rule::ALL.iter().all(|rule| Reason::from(*rule).status() >= 400));
+    }
+}

@@ -1,0 +1,349 @@
+//! The request: judged head first, in the order that [`super`] gives, then its body.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::answer::{Answer, Plan};
+use super::body::Content;
+use super::effect::{Change, Effects};
+use super::forward;
+use super::reason::{Reason, Rule};
+use super::route::{Limits, Route};
+use super::{Exchange, Host, ReadBody, Stage};
+use crate::access;
+use crate::audit::Decision;
+use crate::fhir::{Awaits, Interaction, ResourceType, TypeSet};
+use crate::http::{self, Captures, Headers, Method, Target};
+use crate::identity::{Context, Principal};
+
+/// A request whose head was judged and whose body is awaited.
+pub(super) struct Pending {
+    judged: Judged,
+    content: Content,
+    size: usize,
+}
+
+/// What is known of a request once its head was judged.
+pub(super) struct Judged {
+    pub(super) route: Rc<Route>,
+    pub(super) principal: Rc<Principal>,
+    pub(super) method: Method,
+    pub(super) target: Target,
+    pub(super) captures: Captures,
+    pub(super) host: http::Host,
+    pub(super) interaction: Option<Interaction>,
+    /// The path of the FHIR base.
+    pub(super) base: Option<String>,
+    /// What to change before it is sent on.
+    changes: Vec<Change>,
+    /// What to change beside that where the answer is guarded.
+    whole: Vec<Change>,
+}
+
+impl Judged {
+    /// Completes the interaction of a request that has no body: a search by POST may have its parameters in the query.
+    fn without_body(mut self) -> Result<Self, Reason> {
+        match &mut self.interaction {
+            Some(interaction) if interaction.awaits() == Awaits::Form => interaction.read_form(&[])?,
+            _ => (),
+        }
+        Ok(self)
+    }
+
+    /// The request as rules see it.
+    fn facts(&self) -> access::Facts<'_> {
+        let Self { method, target, captures, host, interaction, .. } = self;
+        access::Facts { method, path: target.path(), captures, host, interaction: interaction.as_ref() }
+    }
+}
+
+impl Exchange {
+    /// The request's head has come. `None` is a head that could not be read.
+    pub fn request_head(&mut self, head: Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
+        self.started_ns = host.now_ns;
+        let Some(head) = head else { return self.refuse_request(Rule::MalformedHeaders.into()) };
+        self.record.request_id = request_id(&head);
+        self.forged = forward::strip_forged(&head, self.engine.identity_headers());
+        let judged = self.judge_head(&head, host).and_then(|judged| self.expect_body(judged, &head, end));
+        judged.unwrap_or_else(|reason| self.refuse_request(reason))
+    }
+
+    /// A part of the request's body has come; `size` is what Envoy holds of it by now.
+    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
+        let Stage::Body(pending) = &mut self.stage else { return Effects::default() };
+        pending.size = size;
+        let limits = &pending.judged.route.limits;
+        if size > limits.body {
+            return self.refuse_request(Rule::BodyTooLarge.into());
+        }
+        if !end {
+            return Effects::hold(limits.body_timeout);
+        }
+        self.judge_body(read)
+    }
+
+    /// The request's trailers have come: its body is whole. Nothing needs them, and they could name an identity.
+    pub fn request_trailers(&mut self, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
+        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read) } else { Effects::default() };
+        Effects { drop_trailers: true, ..effects }
+    }
+
+    fn judge_head(&mut self, head: &Headers, host: &Host<'_>) -> Result<Judged, Reason> {
+        let method = method(head)?;
+        self.record.method = known_method(&method);
+        let path = head.single(":path").map_err(|_| Rule::MalformedHeaders)?.ok_or(Rule::AmbiguousPath)?;
+        let target = Target::parse(path).map_err(|_| Rule::AmbiguousPath)?;
+        let named = http::Host::of(head).map_err(|_| Rule::MalformedHost)?;
+        let router = self.engine.clone();
+        let matched = router.router().find(&method, target.path(), &named, || host.facts.envoy_route());
+        let matched = matched.map_err(|_| Rule::NoRoute)?.ok_or(Rule::NoRoute)?;
+        let captures = matched.captures;
+        let route = self.engine.route(matched.route).ok_or(Rule::Internal)?;
+        self.record.route = Some(Rc::clone(&route.name));
+        self.record.shadow = route.shadow;
+        self.route = Some(Rc::clone(&route));
+
+        check_head(head, path.len(), &route.limits)?;
+        forward::refuse_method_override(head)?;
+        if route.envoy_route.is_some() && target.is_rewritten() {
+            // Envoy chose its route by the path as it came, and would choose again by the one we send.
+            return Err(Rule::AmbiguousPath.into());
+        }
+        if route.require_tls && !host.facts.is_tls() {
+            return Err(Rule::TlsRequired.into());
+        }
+        check_address(&route, || host.facts.source())?;
+        let principal = self.identify(&route, head, host)?;
+        self.note_caller(&principal);
+        let (interaction, base) = interaction(&route, &method, &target, head)?;
+        if let Some(interaction) = &interaction {
+            self.note_interaction(interaction);
+        }
+        Ok(Judged {
+            route,
+            principal,
+            method,
+            target,
+            captures,
+            host: named,
+            interaction,
+            base,
+            changes: Vec::new(),
+            whole: forward::ask_for_whole(head),
+        })
+    }
+
+    fn identify(&self, route: &Route, head: &Headers, host: &Host<'_>) -> Result<Rc<Principal>, Reason> {
+        if let Some(principal) = &self.stated {
+            return Ok(Rc::clone(principal));
+        }
+        let certificate_sha256 = &|| host.facts.certificate_sha256();
+        let context = Context { now: host.now(), verifier: host.verifier, cache: self.engine.tokens(), certificate_sha256 };
+        Ok(self.engine.providers().authenticate(&route.requirement, head, &context)?)
+    }
+
+    /// Judges what the head alone decides, and waits for the body where there is one.
+    fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool) -> Result<Effects, Reason> {
+        judged.changes = self.changes(&judged, head);
+        if end {
+            return judged.without_body().and_then(|judged| self.judge_access(judged));
+        }
+        // Who may do nothing of the kind need not send a body first.
+        if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
+            self.decide(&judged)?;
+        }
+        let content = Content::of(head, &judged.route.limits)?;
+        let timeout = judged.route.limits.body_timeout;
+        self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
+        Ok(Effects::hold(timeout))
+    }
+
+    fn judge_body(&mut self, read: ReadBody<'_>) -> Effects {
+        let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
+        let Pending { judged, content, size } = *pending;
+        let judged = match size {
+            0 => judged.without_body().and_then(|judged| self.judge_access(judged)),
+            _ => inspect(judged, content, read).and_then(|judged| self.judge_access(judged)),
+        };
+        judged.unwrap_or_else(|reason| self.refuse_request(reason))
+    }
+
+    /// The last word on a request: rules, then what of the answer the caller may see.
+    fn judge_access(&mut self, judged: Judged) -> Result<Effects, Reason> {
+        let granted = self.decide(&judged)?;
+        let plan = self.plan(&judged, granted)?;
+        let Judged { route, principal, mut changes, whole, .. } = judged;
+        if plan.is_guarded() {
+            changes.extend(whole);
+        }
+        self.record.decision = Decision::Allow;
+        self.record.reason = "allowed";
+        self.stage = Stage::Sent(Box::new(Answer::new(plan)));
+        if route.shadow {
+            changes = std::mem::take(&mut self.forged);
+        }
+        Ok(Effects { changes, caller: Some(self.caller(&principal)), ..Effects::default() })
+    }
+
+    /// Asks the rules.
+    fn decide(&mut self, judged: &Judged) -> Result<Option<TypeSet>, Reason> {
+        match judged.route.rules.judge(&*judged.principal, &judged.facts()) {
+            access::Decision::Allow(grant) => {
+                self.record.rule = Some(grant.rule);
+                Ok(grant.types)
+            }
+            access::Decision::Deny(denial) => {
+                self.record.rule = denial.rule;
+                Err(denial.reason.into())
+            }
+        }
+    }
+
+    /// What the answer has to be.
+    fn plan(&self, judged: &Judged, granted: Option<TypeSet>) -> Result<Plan, Reason> {
+        let Judged { route, principal, base, .. } = judged;
+        let facts = judged.facts();
+        let profile = match &route.redact {
+            None => None,
+            Some(views) => {
+                let holds = views.iter().find_map(|view| match view.when.holds(&**principal, &facts) {
+                    Ok(true) => Some(Ok(view.profile.clone())),
+                    Ok(false) => None,
+                    Err(unclear) => Some(Err(unclear)),
+                });
+                holds.ok_or(Rule::NoRedactionApplies)?.map_err(|_| Rule::ClaimNotJudgeable)?
+            }
+        };
+        Ok(Plan {
+            profile,
+            granted,
+            base: base.clone(),
+            unredacted: Rc::clone(&route.unredacted),
+            headers: Rc::clone(&route.answer_headers),
+            envoy_route: route.envoy_route.clone(),
+            timeout: route.limits.body_timeout,
+            shadow: route.shadow,
+        })
+    }
+
+    /// What to change in the head before it is sent on.
+    fn changes(&self, judged: &Judged, head: &Headers) -> Vec<Change> {
+        let mut changes = self.forged.clone();
+        changes.extend(forward::strip_rewriting(head));
+        let withheld: Vec<&str> = self.engine.providers().withheld_headers(&judged.principal).collect();
+        changes.extend(forward::strip_named(head, &withheld));
+        if judged.target.is_rewritten() {
+            changes.push(Change::Set(":path".into(), judged.target.to_request_target().into_bytes()));
+        }
+        changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
+        changes
+    }
+
+    /// Who asks, as Envoy's rate limits tell callers apart.
+    fn caller(&self, principal: &Principal) -> Rc<str> {
+        let by_subject = || {
+            let subject = principal.subject.as_ref()?;
+            Some(self.engine.pseudonyms()?.hash("subject", &[subject.as_bytes()]).into())
+        };
+        let provider = || principal.providers.first().cloned();
+        principal.client.clone().or_else(by_subject).or_else(provider).unwrap_or_else(|| "anonymous".into())
+    }
+
+    fn note_caller(&mut self, principal: &Principal) {
+        let record = &mut self.record;
+        record.providers.clone_from(&principal.providers);
+        record.client.clone_from(&principal.client);
+        record.key_id.clone_from(&principal.key_id);
+        let Some(pseudonyms) = self.engine.pseudonyms() else { return };
+        let provider = principal.providers.first().map_or(&b""[..], |name| name.as_bytes());
+        record.subject =
+            principal.subject.as_ref().map(|subject| pseudonyms.hash("subject", &[provider, subject.as_bytes()]));
+        record.patient = principal.patient.as_ref().map(|id| pseudonyms.hash("resource", &[b"Patient", id.as_bytes()]));
+    }
+
+    fn note_interaction(&mut self, interaction: &Interaction) {
+        self.record.interaction = Some(interaction.name());
+        self.record.resource_type = interaction.resource().map(ResourceType::name);
+        if let (Some(kind), Some(id), Some(pseudonyms)) =
+            (interaction.resource(), interaction.id(), self.engine.pseudonyms())
+        {
+            self.record.resource = Some(pseudonyms.hash("resource", &[kind.name().as_bytes(), id.as_bytes()]));
+        }
+    }
+}
+
+/// Checks a body, and completes with it what is known of the request.
+fn inspect(mut judged: Judged, content: Content, read: ReadBody<'_>) -> Result<Judged, Reason> {
+    let body = read().ok_or(Rule::Internal)?;
+    let Judged { route, target, interaction, .. } = &mut judged;
+    content.inspect(&body, &route.limits, interaction.as_mut(), target.path())?;
+    Ok(judged)
+}
+
+fn method(head: &Headers) -> Result<Method, Reason> {
+    let raw = head.single(":method").map_err(|_| Rule::MalformedHeaders)?.ok_or(Rule::MalformedHeaders)?;
+    let method = Method::parse(raw).map_err(|_| Rule::MethodRefused)?;
+    // RFC 8441 changes the protocol by CONNECT and `:protocol`, HTTP/1.1 by `Upgrade`.
+    if head.first("upgrade").is_some() || head.first(":protocol").is_some() {
+        return Err(Rule::UpgradeRefused.into());
+    }
+    Ok(method)
+}
+
+fn check_head(head: &Headers, uri: usize, limits: &Limits) -> Result<(), Reason> {
+    if uri > limits.uri {
+        return Err(Rule::UriTooLong.into());
+    }
+    if head.len() > limits.headers || head.byte_len() > limits.header_bytes {
+        return Err(Rule::HeadersTooLarge.into());
+    }
+    Ok(())
+}
+
+fn check_address(route: &Route, source: impl FnOnce() -> Option<IpAddr>) -> Result<(), Reason> {
+    let Some(addresses) = &route.addresses else { return Ok(()) };
+    match source() {
+        Some(source) if addresses.permits(source) => Ok(()),
+        _ => Err(Rule::AddressDenied.into()),
+    }
+}
+
+/// The FHIR interaction of a request, and the path of the base that it is below.
+fn interaction(
+    route: &Route,
+    method: &Method,
+    target: &Target,
+    head: &Headers,
+) -> Result<(Option<Interaction>, Option<String>), Reason> {
+    let Some(base) = &route.fhir else { return Ok((None, None)) };
+    let below = base.below(target.path()).ok_or(Rule::UnknownInteraction)?;
+    let interaction = Interaction::parse(method, target.path(), &below, target.query(), head)?;
+    let depth = below.iter().map(|segment| segment.len().saturating_add(1)).sum::<usize>();
+    let path = target.path().trim_end_matches('/');
+    let base = path.get(..path.len().saturating_sub(depth)).unwrap_or_default().to_owned();
+    Ok((Some(interaction), Some(base)))
+}
+
+/// Envoy's id of the request: a UUID. Anything else may be a client's and is not repeated.
+fn request_id(head: &Headers) -> Option<String> {
+    let id = std::str::from_utf8(head.single("x-request-id").ok()??).ok()?;
+    let is_uuid = id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    is_uuid.then(|| id.to_owned())
+}
+
+fn known_method(method: &Method) -> Option<&'static str> {
+    Some(match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
+        Method::Other(_) => return None,
+    })
+}

@@ -1,0 +1,191 @@
+//! A route, compiled: everything that its requests and answers are judged by.
+//!
+//! Limits that neither the route nor `defaults` sets are built in; they hold for FHIR traffic of any usual kind.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::engine::Compiler;
+use crate::access::{AddressRules, Rules, When};
+use crate::fhir::Base;
+use crate::identity::Requirement;
+use crate::json;
+use crate::policy::diagnostic::{Code, nearest};
+use crate::policy::document::Node;
+use crate::policy::model;
+use crate::redact::Program;
+
+/// Media types of bodies that a route takes where it does not say.
+const CONTENT_TYPES: &[&str] = &[
+    "application/json",
+    "application/fhir+json",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/x-www-form-urlencoded",
+];
+
+/// A compiled route.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) name: Rc<str>,
+    pub(super) shadow: bool,
+    pub(super) require_tls: bool,
+    pub(super) fhir: Option<Base>,
+    pub(super) envoy_route: Option<String>,
+    pub(super) addresses: Option<AddressRules>,
+    pub(super) requirement: Requirement,
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
+    /// The entries of `redact`; a route without the key has none and does not redact.
+    pub(super) redact: Option<Vec<View>>,
+    pub(super) unredacted: Rc<[String]>,
+    pub(super) answer_headers: Rc<[String]>,
+}
+
+/// One entry of `redact`.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) when: When,
+    /// The profile; none is the full view.
+    pub(super) profile: Option<(Rc<str>, Rc<Program>)>,
+}
+
+/// What a request may be like.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) uri: usize,
+    pub(super) headers: usize,
+    pub(super) header_bytes: usize,
+    pub(super) body: usize,
+    pub(super) body_timeout: Duration,
+    pub(super) content_types: Vec<String>,
+    pub(super) json: json::Limits,
+}
+
+impl Route {
+    pub(super) fn compile(route: &model::Route, index: usize, at: &Node, compiler: &mut Compiler<'_>) -> Option<Self> {
+        let model::Route {
+            name,
+            matches,
+            mode,
+            require_tls,
+            fhir,
+            addresses,
+            authenticate,
+            authorize: _,
+            request,
+            response,
+        } = route;
+        compiler.check_name(name, at.key("name"));
+        let fhir = fhir.as_ref().and_then(|fhir| compiler.base(fhir, index, at.key("fhir")));
+        let requirement = match authenticate {
+            Some(authenticate) => Some(compiler.requirement(authenticate, at.key("authenticate"))),
+            None => {
+                let hint = compiler.report.error(
+                    at,
+                    Code::MissingKey,
+                    format!("route `{name}` does not say who identifies the caller"),
+                );
+                hint.help(
+                    "write `\"authenticate\": {\"any\": [\"…\"]}` here or in `defaults`, or `\"none\"` for a public route",
+                );
+                None
+            }
+        };
+        let rules = Rules::compile(compiler.setting(route, index), at.key("authorize"), compiler.report);
+        let addresses = addresses.as_ref().map(|own| AddressRules::compile(own, at.key("addresses"), compiler.report));
+        if let (None, Some(_)) = (&response.redact, &route.fhir) {
+            let hint =
+                compiler.report.error(at, Code::MissingKey, format!("`fhir` route `{name}` does not say what is redacted"));
+            hint.help("write `\"response\": {\"redact\": [{\"apply\": \"…\"}]}`; `\"apply\": \"none\"` is the full view");
+        }
+        let redact =
+            response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
+        for (at, listed) in items(at.key("response").key("unredacted_media_types"), &response.unredacted_media_types) {
+            let hint = compiler.report.warning(at, Code::Risky, format!("answers of type `{listed}` leave unredacted"));
+            hint.help("make sure that the upstream never puts PHI in them");
+        }
+        Some(Self {
+            name: name.as_str().into(),
+            shadow: mode.unwrap_or(compiler.mode) == model::Mode::Shadow,
+            require_tls: require_tls.unwrap_or(true),
+            fhir,
+            envoy_route: matches.envoy_route.clone(),
+            addresses,
+            requirement: requirement?,
+            rules,
+            limits: Limits::of(request),
+            redact,
+            unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
+            answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        })
+    }
+}
+
+/// Values of a list with their places.
+fn items<'n, 'v, T>(at: &'n Node, values: &'v [T]) -> impl Iterator<Item = (&'n Node, &'v T)> {
+    values.iter().enumerate().map(|(index, value)| (at.item(index), value))
+}
+
+fn views_of(
+    views: &[model::Redact],
+    route: &model::Route,
+    index: usize,
+    at: &Node,
+    compiler: &mut Compiler<'_>,
+) -> Vec<View> {
+    let mut compiled = Vec::new();
+    for (at, view) in items(at, views) {
+        let when = When::compile(&view.when, compiler.setting(route, index), at.key("when"), compiler.report);
+        let profile = match view.apply.as_str() {
+            "none" => None,
+            name => match compiler.programs.get(name) {
+                Some(program) => Some((Rc::from(name), Rc::clone(program))),
+                None => {
+                    if !compiler.loaded.defines("redaction", name) {
+                        let message = format!("there is no redaction profile `{name}`");
+                        let near = nearest(name, compiler.programs.keys().map(String::as_str)).map(str::to_owned);
+                        let hint = compiler.report.error(at.key("apply"), Code::MissingReference, message);
+                        hint.help(near.map_or_else(
+                            || "define it under `redaction`".to_owned(),
+                            |near| format!("did you mean `{near}`?"),
+                        ));
+                    }
+                    continue;
+                }
+            },
+        };
+        compiled.push(View { when, profile });
+    }
+    compiled
+}
+
+impl Limits {
+    fn of(request: &model::RequestChecks) -> Self {
+        let model::RequestChecks { content_types, max_uri, max_headers, max_header_bytes, max_body, body_timeout, json } =
+            request;
+        let size = |size: Option<model::Size>, default: usize| {
+            size.map_or(default, |model::Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
+        };
+        let model::JsonLimits { max_depth, max_keys, max_key, max_string, max_number } = json;
+        let types = |listed: &Vec<String>| listed.iter().map(|listed| listed.to_ascii_lowercase()).collect();
+        let body = size(*max_body, 1 << 20);
+        Self {
+            uri: size(*max_uri, 8 << 10),
+            headers: max_headers.unwrap_or(100),
+            header_bytes: size(*max_header_bytes, 60 << 10),
+            body,
+            body_timeout: body_timeout.map_or(Duration::from_secs(10), |model::Duration(time)| time),
+            content_types: content_types
+                .as_ref()
+                .map_or_else(|| CONTENT_TYPES.iter().map(|own| (*own).to_owned()).collect(), types),
+            json: json::Limits {
+                max_depth: max_depth.unwrap_or(32),
+                max_keys: max_keys.unwrap_or(1_000),
+                max_key: size(*max_key, 256),
+                max_string: size(*max_string, body),
+                max_number: size(*max_number, 64),
+            },
+        }
+    }
+}
