@@ -1,0 +1,63 @@
+//! Metrics of this worker, defined once each: the host allocates for every definition, even of a name it has.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::host;
+use crate::audit::Record;
+use crate::metrics::{self, Kind, Metric};
+
+thread_local! {
+    static DEFINED: RefCell<HashMap<String, u32>> = RefCell::default();
+}
+
+/// Counts an exchange that has ended.
+pub(super) fn count(record: &Record) {
+    add(metrics::REQUESTS.kind, metrics::requests(record), 1);
+    add_if(metrics::REDACTED_VALUES, record, record.redacted);
+    add_if(metrics::UNREDACTED_ANSWERS, record, u64::from(record.unredacted_media_type));
+    add_if(metrics::ABORTED_ANSWERS, record, u64::from(record.aborted));
+    set(metrics::DURATION, record.latency_ms);
+}
+
+/// Adds to a counter without labels.
+pub(super) fn grow(metric: Metric, by: u64) {
+    if by > 0 {
+        add(metric.kind, metric.name.to_owned(), by);
+    }
+}
+
+/// Sets a gauge, or adds a sample to a histogram.
+pub(super) fn set(metric: Metric, value: u64) {
+    if let Some(id) = define(metric.kind, metric.name.to_owned()) {
+        host::record(id, value);
+    }
+}
+
+fn add_if(metric: Metric, record: &Record, by: u64) {
+    if by > 0 {
+        add(metric.kind, metrics::of_route(metric, record), by);
+    }
+}
+
+fn add(kind: Kind, name: String, by: u64) {
+    if let Some(id) = define(kind, name) {
+        host::add(id, i64::try_from(by).unwrap_or(i64::MAX));
+    }
+}
+
+fn define(kind: Kind, name: String) -> Option<u32> {
+    DEFINED.with_borrow_mut(|defined| {
+        if let Some(id) = defined.get(&name) {
+            return Some(*id);
+        }
+        let kind = match kind {
+            Kind::Counter => host::Metric::Counter,
+            Kind::Gauge => host::Metric::Gauge,
+            Kind::Histogram => host::Metric::Histogram,
+        };
+        let id = host::define_metric(kind, &name).ok()?;
+        defined.insert(name, id);
+        Some(id)
+    })
+}

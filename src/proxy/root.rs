@@ -1,0 +1,139 @@
+//! One plugin configuration: loads the policy, and refuses streams that were held too long.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use super::facts::EnvoyVerifier;
+use super::host::{self, Buffer, Stream as Direction};
+use super::meters;
+use super::stream::{Stream, perform_reply};
+use crate::exchange::{Engine, Exchange, Next};
+use crate::metrics;
+use crate::policy::diagnostic::Severity;
+
+/// How often held streams are looked at.
+const TICK_MS: u32 = 250;
+
+/// A policy may not be longer than this.
+const MAX_CONFIGURATION: usize = 16 << 20;
+
+/// What all streams of one configuration share.
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) verifier: EnvoyVerifier,
+    pub(super) held: RefCell<HashMap<u32, Held>>,
+    pub(super) sequence: Cell<u64>,
+    /// Bytes that streams hold in this module.
+    pub(super) held_bytes: Cell<usize>,
+    /// Hits and misses of the token cache that were counted.
+    cache_counts: Cell<(u64, u64)>,
+}
+
+/// A stream that waits for more.
+pub(super) struct Held {
+    pub(super) exchange: Rc<RefCell<Exchange>>,
+    /// Nanoseconds since 1970.
+    pub(super) deadline: u64,
+    /// Whether a body callback came since the head was held.
+    pub(super) saw_body: bool,
+}
+
+pub(super) struct Root {
+    context: u32,
+    shared: Option<Rc<Shared>>,
+}
+
+impl Root {
+    pub(super) fn new(context: u32) -> Self {
+        Self { context, shared: None }
+    }
+
+    fn load(&self) -> Option<Rc<Shared>> {
+        let configuration = host::body(Buffer::PluginConfiguration, MAX_CONFIGURATION).unwrap_or_default();
+        let (engine, found) = Engine::load(&configuration, &|name| std::env::var(name).ok());
+        for diagnostic in &found {
+            match diagnostic.severity {
+                Severity::Error => log::error!("carewarden: policy {diagnostic}"),
+                Severity::Warning => log::warn!("carewarden: policy {diagnostic}"),
+            }
+        }
+        let engine = engine?;
+        if engine.logs_records() && !host::shows_info() {
+            log::error!(
+                "carewarden: policy has `audit.log` but Envoy's log hides lines of level info (help: start Envoy with \
+                         `--component-log-level wasm:info`, or take the records from the access log)"
+            );
+            return None;
+        }
+        let verifier = EnvoyVerifier::detect();
+        if !verifier.is_available() {
+            log::warn!("carewarden: this Envoy has no `verify_signature`; signatures are verified in the module, slower");
+        }
+        let (held, sequence, held_bytes, cache_counts) = Default::default();
+        Some(Rc::new(Shared { engine, verifier, held, sequence, held_bytes, cache_counts }))
+    }
+
+    fn refuse_overdue(&self, shared: &Shared) {
+        let now = host::now();
+        let overdue = shared.held.borrow_mut().extract_if(|_, held| held.deadline <= now).collect::<Vec<_>>();
+        for (context, held) in overdue {
+            if !held.saw_body {
+                log::warn!(
+                    "carewarden: a stream was held until its time was up and no body came; if every such stream ends \
+                            so, `allow_on_headers_stop_iteration: true` is missing in the plugin's configuration"
+                );
+            }
+            let effects = held.exchange.borrow_mut().timed_out();
+            if host::act_for(context).is_err() {
+                continue;
+            }
+            match effects.next {
+                Next::Reply(reply) => perform_reply(&reply),
+                Next::Reset => drop(host::reset(Direction::Response)),
+                Next::Continue => drop(host::resume(Direction::Request)),
+                Next::Hold(_) => (),
+            }
+        }
+        let _ = host::act_for(self.context);
+    }
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _: usize) -> bool {
+        self.shared = self.load();
+        let Some(shared) = &self.shared else { return false };
+        meters::set(metrics::SHADOW_ROUTES, u64::try_from(shared.engine.shadow_routes()).unwrap_or(u64::MAX));
+        report_memory();
+        host::set_tick_period(TICK_MS).is_ok()
+    }
+
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        self.refuse_overdue(shared);
+        let (hits, misses) = shared.engine.cache_counts();
+        let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
+        meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));
+        meters::grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(known_misses));
+        report_memory();
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context, self.shared.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+fn report_memory() {
+    const PAGE: u64 = 65_536;
+    let pages = u64::try_from(core::arch::wasm32::memory_size(0)).unwrap_or(u64::MAX);
+    meters::set(metrics::MEMORY, pages.saturating_mul(PAGE));
+}

@@ -1,0 +1,220 @@
+//! One exchange: hands each callback to the engine and does what it says.
+//!
+//! A host call that fails leaves the message in a state that was not judged, so the exchange is refused: with a reply
+//! while one can still be sent, by a reset afterwards. A stream without a policy refuses everything.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::facts::Connection;
+use super::host::{self, Answer, Buffer, Map, Stream as Direction};
+use super::meters;
+use super::root::{Held, Shared};
+use crate::exchange::{Change, Effects, Exchange, Host, Next, Reply, Rule};
+
+/// What all streams of a configuration may hold in the module together; over it, new work is refused with 503.
+const HELD_BYTES_BUDGET: usize = 256 << 20;
+
+pub(super) struct Stream {
+    context: u32,
+    shared: Option<Rc<Shared>>,
+    exchange: Option<Rc<RefCell<Exchange>>>,
+    /// What this stream's part of `held_bytes` is.
+    held_bytes: usize,
+    counted: bool,
+}
+
+/// Which message a callback is about.
+#[derive(Clone, Copy)]
+enum Message {
+    Request,
+    Response,
+}
+
+impl Message {
+    fn direction(self) -> Direction {
+        match self {
+            Self::Request => Direction::Request,
+            Self::Response => Direction::Response,
+        }
+    }
+
+    fn head(self) -> Map {
+        match self {
+            Self::Request => Map::RequestHeaders,
+            Self::Response => Map::ResponseHeaders,
+        }
+    }
+
+    fn trailers(self) -> Map {
+        match self {
+            Self::Request => Map::RequestTrailers,
+            Self::Response => Map::ResponseTrailers,
+        }
+    }
+
+    fn body(self) -> Buffer {
+        match self {
+            Self::Request => Buffer::RequestBody,
+            Self::Response => Buffer::ResponseBody,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(context: u32, shared: Option<Rc<Shared>>) -> Self {
+        let exchange = shared.as_ref().map(|shared| {
+            let sequence = shared.sequence.get().saturating_add(1);
+            shared.sequence.set(sequence);
+            Rc::new(RefCell::new(Exchange::new(&shared.engine, sequence)))
+        });
+        Self { context, shared, exchange, held_bytes: 0, counted: false }
+    }
+
+    /// Lets the exchange judge an event, and does what it says.
+    fn judge(&mut self, message: Message, event: impl FnOnce(&mut Exchange, &Host<'_>) -> Effects) -> Action {
+        let (Some(shared), Some(exchange)) = (self.shared.clone(), self.exchange.clone()) else {
+            perform_reply(&Reply::without_policy());
+            return Action::Pause;
+        };
+        let now_ns = host::now();
+        let host = Host { now_ns, facts: &Connection, verifier: &shared.verifier };
+        let effects = event(&mut exchange.borrow_mut(), &host);
+        self.account(&shared, exchange.borrow().held_bytes());
+        let held = shared.held.borrow_mut().remove(&self.context);
+        if let Next::Hold(timeout) = effects.next {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            // A body that trickles does not buy more time.
+            let deadline = held.as_ref().map_or(now_ns.saturating_add(timeout), |held| held.deadline);
+            let saw_body = held.is_some();
+            let held = Held { exchange: Rc::clone(&exchange), deadline, saw_body };
+            shared.held.borrow_mut().insert(self.context, held);
+        }
+        perform(message, effects).unwrap_or_else(|_| {
+            shared.held.borrow_mut().remove(&self.context);
+            let effects = exchange.borrow_mut().fail();
+            perform(message, effects).unwrap_or(Action::Pause)
+        })
+    }
+
+    fn account(&mut self, shared: &Shared, held: usize) {
+        let others = shared.held_bytes.get().saturating_sub(self.held_bytes);
+        shared.held_bytes.set(others.saturating_add(held));
+        self.held_bytes = held;
+    }
+}
+
+/// Does what an exchange said about a message.
+fn perform(message: Message, effects: Effects) -> Answer<Action> {
+    let Effects { changes, body, drop_trailers, caller, next } = effects;
+    for change in &changes {
+        match change {
+            Change::Set(name, value) => host::set_header(message.head(), name, value)?,
+            Change::Remove(name) => host::remove_header(message.head(), name)?,
+        }
+    }
+    if let Some(body) = body {
+        host::replace_body(message.body(), &body)?;
+    }
+    if drop_trailers {
+        host::clear_headers(message.trailers())?;
+    }
+    if let Some(caller) = caller {
+        host::set_property("carewarden.client", caller.as_bytes())?;
+    }
+    Ok(match next {
+        Next::Continue => Action::Continue,
+        Next::Hold(_) => Action::Pause,
+        Next::Reply(reply) => {
+            perform_reply(&reply);
+            Action::Pause
+        }
+        Next::Reset => {
+            host::reset(message.direction())?;
+            Action::Pause
+        }
+    })
+}
+
+/// Sends a reply. Where that fails the stream is broken off.
+pub(super) fn perform_reply(reply: &Reply) {
+    let headers: Vec<(&str, &[u8])> = reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    if host::reply(reply.status, &format!("carewarden_{}", reply.details), &headers, &reply.body).is_err() {
+        let _ = host::reset(Direction::Request);
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        let over_budget = self.shared.as_ref().is_some_and(|shared| shared.held_bytes.get() > HELD_BYTES_BUDGET);
+        self.judge(Message::Request, |exchange, host| {
+            if over_budget {
+                return exchange.refuse_request(Rule::OverCapacity.into());
+            }
+            exchange.request_head(host::headers(Map::RequestHeaders), end, host)
+        })
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.judge(Message::Request, |exchange, host| {
+            exchange.request_body(size, end, &|| host::body(Buffer::RequestBody, size).ok(), host)
+        })
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.judge(Message::Request, |exchange, host| {
+            exchange.request_trailers(&|| host::body(Buffer::RequestBody, usize::MAX).ok(), host)
+        })
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        self.judge(Message::Response, |exchange, host| {
+            exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host)
+        })
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.judge(Message::Response, |exchange, _| {
+            exchange.answer_body(size, end, &|| host::body(Buffer::ResponseBody, size).ok())
+        })
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.judge(Message::Response, |exchange, _| exchange.answer_trailers())
+    }
+
+    fn on_log(&mut self) {
+        let (Some(shared), Some(exchange)) = (self.shared.clone(), self.exchange.clone()) else { return };
+        shared.held.borrow_mut().remove(&self.context);
+        self.account(&shared, 0);
+        if std::mem::replace(&mut self.counted, true) {
+            return;
+        }
+        let mut exchange = exchange.borrow_mut();
+        let status = host::property("response\0code").and_then(|code| Some(i64::from_le_bytes(code.try_into().ok()?)));
+        let record = exchange.close(host::now(), status.and_then(|status| u16::try_from(status).ok()));
+        meters::count(record);
+        let line = record.to_line();
+        // The access log reads this after us. Without it the record is lost, and that must be seen.
+        if host::set_property("carewarden.audit", line.as_bytes()).is_err() {
+            log::warn!("carewarden: a record could not be handed to the access log");
+        }
+        if shared.engine.logs_records() {
+            log::info!("carewarden: {line}");
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.clone() {
+            shared.held.borrow_mut().remove(&self.context);
+            self.account(&shared, 0);
+        }
+    }
+}
