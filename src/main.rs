@@ -1,3 +1,7 @@
-//! The `carewarden` command line.
+//! The `carewarden` command line. See [`carewarden::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    carewarden::cli::run()
+}

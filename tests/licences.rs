@@ -6,18 +6,8 @@ use serde_json::Value;
 use spdx::{Expression, LicenseReq, ParseMode};
 
 /// Licences that ask for no more than their notice.
-const ACCEPTED: &[&str] = &[
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "CC0-1.0",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "Unicode-3.0",
-    "Unlicense",
-    "Zlib",
-];
+const ACCEPTED: &[&str] =
+    &["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "Unicode-3.0", "Unlicense", "Zlib"];
 
 fn accepted(requirement: &LicenseReq) -> bool {
     requirement.license.id().is_some_and(|id| ACCEPTED.contains(&id.name))

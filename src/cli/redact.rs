@@ -1,0 +1,153 @@
+//! `carewarden redact`: a file through a policy's redaction profile.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use clap::{Args, ValueEnum};
+
+use super::{CannotRun, Outcome, environment, policy_path, style};
+use crate::exchange::Engine;
+use crate::policy::diagnostic::Severity;
+use crate::redact::{Format, Options, Redactor};
+
+/// Redact a file with a profile of a policy, as Envoy would redact an answer.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Streams: a file of any size needs little memory. Ends with 1 when the input is refused; the output is then empty
+or cut before its last bracket, so that no reader takes it for whole.
+
+Examples:
+  carewarden redact --policy policy.json --profile billing patient.json
+  curl -s $FHIR/Patient/1 | carewarden redact --policy policy.json --profile billing
+  carewarden redact --policy policy.json --profile research --as fhir+ndjson export.ndjson")]
+pub(super) struct Redact {
+    /// The policy file.
+    #[arg(long)]
+    policy: PathBuf,
+    /// The profile's name under `redaction`.
+    #[arg(long)]
+    profile: String,
+    /// How to read the input; told by the file's ending when absent, and FHIR JSON where that tells nothing.
+    #[arg(long = "as", value_enum)]
+    layout: Option<Layout>,
+    /// The input; standard input when absent.
+    file: Option<PathBuf>,
+}
+
+/// How the input is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Layout {
+    /// Any JSON document.
+    #[value(name = "json")]
+    Json,
+    /// One FHIR resource.
+    #[value(name = "fhir+json")]
+    FhirJson,
+    /// One FHIR resource a line.
+    #[value(name = "fhir+ndjson")]
+    FhirNdjson,
+}
+
+impl Redact {
+    pub(super) fn run(self) -> Result<Outcome, CannotRun> {
+        let path = policy_path(&self.policy);
+        let policy = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
+        let (engine, found) = Engine::load(&policy, &environment);
+        let Some(engine) = engine else {
+            let first = found.iter().find(|found| found.severity == Severity::Error).map(ToString::to_string);
+            return Err(CannotRun(format!("`{}` is refused: {}", path.display(), first.unwrap_or_default())));
+        };
+        let Some(program) = engine.profile(&self.profile) else {
+            return Err(CannotRun(format!("`{}` has no redaction profile `{}`", path.display(), self.profile)));
+        };
+        let redactor = Redactor::new(Rc::clone(&program), Options { format: self.format(), ..Options::default() });
+        let output = Withholding::new(std::io::stdout().lock());
+        match &self.file {
+            Some(path) => {
+                let file = File::open(path).map_err(|error| CannotRun::reading(path, &error))?;
+                stream(file, redactor, output)
+            }
+            None => stream(std::io::stdin().lock(), redactor, output),
+        }
+    }
+
+    fn format(&self) -> Format {
+        let ends_in_ndjson = self.file.as_ref().is_some_and(|file| file.extension().is_some_and(|end| end == "ndjson"));
+        match self.layout {
+            Some(Layout::Json) => Format::Json,
+            Some(Layout::FhirNdjson) => Format::FhirNdjson,
+            None if ends_in_ndjson => Format::FhirNdjson,
+            Some(Layout::FhirJson) | None => Format::FhirJson,
+        }
+    }
+}
+
+fn stream(mut input: impl Read, mut redactor: Redactor, mut output: Withholding<impl Write>) -> Result<Outcome, CannotRun> {
+    let mut chunk = vec![0; 64 << 10];
+    let mut out = Vec::with_capacity(chunk.len());
+    loop {
+        let read = input.read(&mut chunk).map_err(|error| CannotRun(format!("cannot read the input: {error}")))?;
+        out.clear();
+        let judged = match chunk.get(..read) {
+            Some(part) if read > 0 => redactor.write(part, &mut out),
+            _ => redactor.finish(&mut out),
+        };
+        if let Err(error) = judged {
+            style::complain(&format!("the input is refused: {error}"));
+            return Ok(Outcome::Findings);
+        }
+        output.write(&out)?;
+        if read == 0 {
+            output.release()?;
+            return Ok(Outcome::Fine);
+        }
+    }
+}
+
+/// An output that keeps back its last bracket and what follows it, until all of the input was found well.
+struct Withholding<W> {
+    inner: W,
+    withheld: Vec<u8>,
+}
+
+impl<W: Write> Withholding<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, withheld: Vec::new() }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let last = bytes.iter().rposition(|byte| !byte.is_ascii_whitespace());
+        if let Some((free, kept)) = last.and_then(|at| bytes.split_at_checked(at)) {
+            self.inner.write_all(&self.withheld)?;
+            self.inner.write_all(free)?;
+            self.withheld.clear();
+            self.withheld.extend_from_slice(kept);
+        } else {
+            self.withheld.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn release(mut self) -> std::io::Result<()> {
+        self.inner.write_all(&self.withheld)?;
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bracket_waits_for_the_end() {
+        let mut written = Vec::new();
+        let mut output = Withholding::new(&mut written);
+        for part in ["{\"a\":", "1}", " \n"] {
+            output.write(part.as_bytes()).unwrap();
+        }
+        drop(output);
+        assert_eq!(written, b"{\"a\":1");
+    }
+}

@@ -1,0 +1,251 @@
+//! An exchange without Envoy: requests and answers as JSON documents, driven through the engine as the shell does it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::audit::Record;
+use crate::exchange::{Change, Effects, Engine, Exchange, Facts, Host, Next};
+use crate::http::Headers;
+use crate::identity::{NoHost, StandIn};
+use crate::policy::model::Sha256Hex;
+
+/// A request as a document.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    #[serde(default = "get")]
+    method: String,
+    path: String,
+    host: String,
+    #[serde(default = "yes")]
+    tls: bool,
+    #[serde(default)]
+    source: Option<IpAddr>,
+    #[serde(default)]
+    headers: BTreeMap<String, Values>,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default)]
+    body_text: Option<String>,
+    #[serde(default)]
+    body_base64: Option<String>,
+    /// SHA-256 of the client certificate, in hexadecimal.
+    #[serde(default)]
+    client_cert: Option<Sha256Hex>,
+    #[serde(default)]
+    envoy_route: Option<String>,
+}
+
+/// An upstream's answer as a document.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    #[serde(default = "ok")]
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, Values>,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default)]
+    body_text: Option<String>,
+    #[serde(default)]
+    body_base64: Option<String>,
+}
+
+/// One value of a header, or several fields of that name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// A body: JSON, text, or bytes in base64; one of them.
+fn body(json: Option<&Value>, text: Option<&String>, base64: Option<&String>) -> Result<Vec<u8>, String> {
+    match (json, text, base64) {
+        (None, None, None) => Ok(Vec::new()),
+        (Some(json), None, None) => Ok(json.to_string().into_bytes()),
+        (None, Some(text), None) => Ok(text.clone().into_bytes()),
+        (None, None, Some(text)) => STANDARD.decode(text).map_err(|error| format!("`body_base64` is not base64: {error}")),
+        _ => Err("give one of `body`, `body_text` and `body_base64`".to_owned()),
+    }
+}
+
+impl Request {
+    fn body(&self) -> Result<Vec<u8>, String> {
+        body(self.body.as_ref(), self.body_text.as_ref(), self.body_base64.as_ref())
+    }
+}
+
+impl Upstream {
+    fn body(&self) -> Result<Vec<u8>, String> {
+        body(self.body.as_ref(), self.body_text.as_ref(), self.body_base64.as_ref())
+    }
+}
+
+/// A head that effects can change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head(Vec<(String, Vec<u8>)>);
+
+impl Head {
+    fn new<const N: usize>(pseudo: [(&str, &str); N], fields: &BTreeMap<String, Values>) -> Self {
+        let mut head: Vec<_> = pseudo.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        for (name, values) in fields {
+            let values = match values {
+                Values::One(value) => std::slice::from_ref(value),
+                Values::Many(values) => values,
+            };
+            head.extend(values.iter().map(|value| (name.to_ascii_lowercase(), value.as_bytes().to_vec())));
+        }
+        Self(head)
+    }
+
+    /// The value of the first field of this name.
+    pub(super) fn first(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(own, _)| own == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
+    fn read(&self) -> Headers {
+        Headers::from_pairs(self.0.iter().map(|(name, value)| (name, value)))
+    }
+
+    fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Set(name, value) => {
+                    self.0.retain(|(own, _)| *own != name);
+                    self.0.push((name.into_owned(), value));
+                }
+                Change::Remove(name) => self.0.retain(|(own, _)| own.as_bytes() != name),
+            }
+        }
+    }
+}
+
+/// What came of an exchange.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) record: Record,
+    /// What the client gets; nothing when the request went on and no answer was given.
+    pub(super) status: Option<u16>,
+    pub(super) head: Head,
+    pub(super) body: Vec<u8>,
+    /// The head of the request that was sent on.
+    pub(super) sent: Option<Head>,
+    /// How often each rule of the profile that applied was used.
+    pub(super) redactions: Vec<u64>,
+}
+
+struct Connection<'r>(&'r Request);
+
+impl Facts for Connection<'_> {
+    fn source(&self) -> Option<IpAddr> {
+        self.0.source
+    }
+    fn is_tls(&self) -> bool {
+        self.0.tls
+    }
+    fn envoy_route(&self) -> Option<String> {
+        self.0.envoy_route.clone()
+    }
+    fn certificate_sha256(&self) -> Option<[u8; 32]> {
+        self.0.client_cert.map(|digest| digest.0)
+    }
+    fn is_from_upstream(&self) -> bool {
+        true
+    }
+}
+
+/// Drives a request, and the upstream's answer where there is one, through the engine at the moment `now`.
+///
+/// A stand-in is a caller whose credentials are taken to be verified.
+pub(super) fn simulate(
+    engine: &Engine,
+    now: i64,
+    request: &Request,
+    stand_in: Option<&StandIn>,
+    upstream: Option<&Upstream>,
+) -> Result<Outcome, String> {
+    let mut exchange = match stand_in {
+        Some(stand_in) => Exchange::with_stand_in(engine, 1, stand_in).map_err(|error| error.to_string())?,
+        None => Exchange::new(engine, 1),
+    };
+    let now_ns = u64::try_from(now).unwrap_or(0).saturating_mul(1_000_000_000);
+    let host = Host { now_ns, facts: &Connection(request), verifier: &NoHost };
+    let scheme = if request.tls { "https" } else { "http" };
+    let pseudo =
+        [(":method", &*request.method), (":path", &*request.path), (":authority", &*request.host), (":scheme", scheme)];
+    let mut sent = Head::new(pseudo, &request.headers);
+    let body = request.body()?;
+
+    let mut effects = exchange.request_head(Some(sent.read()), body.is_empty(), &host);
+    if matches!(effects.next, Next::Hold(_)) {
+        sent.apply(effects.changes);
+        effects = exchange.request_body(body.len(), true, &|| Some(body.clone()), &host);
+    }
+    let answered = match (&effects.next, upstream) {
+        (Next::Continue, Some(upstream)) => {
+            sent.apply(std::mem::take(&mut effects.changes));
+            let (effects, head, body) = answer(&mut exchange, upstream, &host)?;
+            Answered { effects, head, body, status: Some(upstream.status), sent: Some(sent) }
+        }
+        (Next::Continue, None) => {
+            sent.apply(std::mem::take(&mut effects.changes));
+            Answered { effects, sent: Some(sent), ..Answered::default() }
+        }
+        _ => Answered { effects, ..Answered::default() },
+    };
+    let redactions = exchange.redactions();
+    let Answered { effects, head, body, status, sent } = answered;
+    let (status, head, body) = match effects.next {
+        Next::Reply(reply) => {
+            let fields = reply.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            (Some(reply.status), Head(fields), reply.body)
+        }
+        Next::Continue => (status, head, body),
+        Next::Reset | Next::Hold(_) => (None, Head::default(), Vec::new()),
+    };
+    let record = exchange.close(now_ns, status).clone();
+    Ok(Outcome { record, status, head, body, sent, redactions })
+}
+
+#[derive(Default)]
+struct Answered {
+    effects: Effects,
+    head: Head,
+    body: Vec<u8>,
+    status: Option<u16>,
+    sent: Option<Head>,
+}
+
+fn answer(exchange: &mut Exchange, upstream: &Upstream, host: &Host<'_>) -> Result<(Effects, Head, Vec<u8>), String> {
+    let status = upstream.status.to_string();
+    let mut head = Head::new([(":status", &*status)], &upstream.headers);
+    let body = upstream.body()?;
+    let mut effects = exchange.answer_head(&|| Some(head.read()), body.is_empty(), host);
+    head.apply(std::mem::take(&mut effects.changes));
+    if body.is_empty() || matches!(effects.next, Next::Reply(_) | Next::Reset) {
+        return Ok((effects, head, Vec::new()));
+    }
+    let mut effects = exchange.answer_body(body.len(), true, &|| Some(body.clone()));
+    let body = effects.body.take().unwrap_or(body);
+    Ok((effects, head, body))
+}

@@ -1,0 +1,31 @@
+//! Colour on a terminal, plain text everywhere else (and where `NO_COLOR` asks for it).
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Bold and red: what is wrong.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Bold and yellow: what someone should look at.
+pub(super) const WARN: Style = AnsiColor::Yellow.on_default().bold();
+/// Green: what is well.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+/// Dim: what is there for reference.
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// Writes `text` in a style, if standard output shows styles.
+pub(super) fn paint(style: Style, text: &str) -> String {
+    if shows_colour(&std::io::stdout()) { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// Says on standard error why a command could not run.
+pub(super) fn complain(problem: &str) {
+    let mut stderr = std::io::stderr();
+    let label = if shows_colour(&stderr) { format!("{BAD}error{BAD:#}") } else { "error".to_owned() };
+    // Where even this cannot be written, the exit code still says it.
+    let _ = writeln!(stderr, "{label}: {problem}");
+}
+
+fn shows_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}

@@ -1,0 +1,58 @@
+//! Which routes, rules and redactions the cases reached, and which they did not.
+
+use std::collections::BTreeSet;
+
+use crate::cli::simulation::Outcome;
+use crate::exchange::Inventory;
+
+/// What was reached so far, as the lines in which it would be missed.
+#[derive(Debug, Default)]
+pub(super) struct Reached(BTreeSet<String>);
+
+impl Reached {
+    /// Notes what an exchange reached.
+    pub(super) fn note(&mut self, outcome: &Outcome) {
+        let record = &outcome.record;
+        if let Some(name) = &record.route {
+            self.0.insert(route(name));
+            self.0.extend(record.rule.map(|index| rule(name, index)));
+            self.0.extend(record.profile.as_ref().map(|profile| redaction(name, profile)));
+        }
+        if let Some(profile) = &record.profile {
+            let used = outcome.redactions.iter().enumerate().filter(|(_, count)| **count > 0);
+            self.0.extend(used.map(|(index, _)| redaction_rule(profile, index)));
+        }
+    }
+
+    /// What there is and was not reached.
+    pub(super) fn missing(&self, inventory: &Inventory) -> Vec<String> {
+        let mut all = Vec::new();
+        for (name, rules, profiles) in &inventory.routes {
+            all.push(route(name));
+            all.extend((0..*rules).map(|index| rule(name, index)));
+            all.extend(profiles.iter().map(|profile| redaction(name, profile)));
+        }
+        for (profile, rules) in &inventory.profiles {
+            all.extend((0..*rules).map(|index| redaction_rule(profile, index)));
+        }
+        all.retain(|what| !self.0.contains(what));
+        all.dedup();
+        all
+    }
+}
+
+fn route(name: &str) -> String {
+    format!("route {name}")
+}
+
+fn rule(route: &str, index: usize) -> String {
+    format!("route {route}: authorize rule {index}")
+}
+
+fn redaction(route: &str, profile: &str) -> String {
+    format!("route {route}: redaction by `{profile}`")
+}
+
+fn redaction_rule(profile: &str, index: usize) -> String {
+    format!("redaction {profile}: rule {index}")
+}
