@@ -79,8 +79,14 @@ fn prune(node: &mut Node, cut: &HashSet<Rc<str>>) {
 }
 
 fn merge_into_routes(root: &mut Node, defaults: &Node) {
-    if let Some(Value::Array(routes)) = root.get_mut("routes").map(|node| &mut node.value) {
-        routes.iter_mut().for_each(|route| route.merge_defaults(defaults));
+    let Some(Value::Array(routes)) = root.get_mut("routes").map(|node| &mut node.value) else { return };
+    for route in routes {
+        let mut defaults = defaults.clone();
+        if let (Some(_), Value::Object(members)) = (route.get("authenticate"), &mut defaults.value) {
+            // It is one of several forms: `any` and `all` merged would be neither.
+            members.retain(|member| member.key != "authenticate");
+        }
+        route.merge_defaults(&defaults);
     }
 }
 
@@ -106,6 +112,24 @@ mod tests {
         let mut report = Report::new(text);
         load(text, &mut report);
         report.into_vec().iter().map(|d| format!("{}:{} {} {}", d.line, d.column, d.code.as_str(), d.pointer)).collect()
+    }
+
+    #[test]
+    fn a_route_takes_defaults_deeply_but_its_own_way_to_authenticate() {
+        let text = r#"{"version": 1, "name": "x",
+            "defaults": {"authenticate": {"any": ["a"]}, "request": {"max_body": "1KiB", "json": {"max_depth": 3}}},
+            "routes": [
+                {"name": "own", "match": {"paths": ["/a"]}, "authenticate": {"all": ["b"]}, "authorize": [],
+                 "request": {"json": {"max_keys": 5}}},
+                {"name": "taken", "match": {"paths": ["/b"]}, "authorize": []}]}"#;
+        let mut report = Report::new(text);
+        let loaded = load(text, &mut report).unwrap();
+        assert!(report.is_empty(), "{:?}", report.into_vec());
+        let [own, taken] = loaded.model.routes.as_slice() else { panic!("two routes") };
+        assert!(matches!(&own.authenticate, Some(model::Authenticate::All(names)) if names == &["b"]));
+        assert!(matches!(&taken.authenticate, Some(model::Authenticate::Any(names)) if names == &["a"]));
+        assert_eq!((own.request.json.max_depth, own.request.json.max_keys), (Some(3), Some(5)));
+        assert_eq!(own.request.max_body, Some(model::Size(1024)));
     }
 
     #[test]
