@@ -1,0 +1,92 @@
+//! Each vector runs with a host that checks signatures and with one that cannot, and each of these with an empty cache
+//! and with one that has seen the request: four ways, one answer.
+
+use std::cell::Cell;
+
+use carewarden::identity::{Hash, NoHost, SignatureVerifier, TokenCache, Verification};
+
+use crate::support::{Case, Fixture, Host};
+
+#[test]
+fn every_vector_has_its_outcome_on_both_paths_and_from_the_cache() {
+    let fixture = Fixture::load();
+    let mut differing = Vec::new();
+    for case in &fixture.suite.cases {
+        let expected = match (&case.accepted, &case.refused) {
+            (Some(caller), None) => Ok(caller),
+            (None, Some(reason)) => Err(reason),
+            _ => panic!("{}: needs one of `accepted` and `refused`", case.name),
+        };
+        let hosts: [(&str, &dyn SignatureVerifier); 2] = [("host", &Host::default()), ("module", &NoHost)];
+        for (path, host) in hosts {
+            let cache = TokenCache::new(1 << 20);
+            for cached in ["first", "again"] {
+                let found = fixture.run(case, host, &cache);
+                if found.as_ref() != expected {
+                    differing.push(format!("{} ({path}, {cached}): {found:?}, not {expected:?}", case.name));
+                }
+            }
+        }
+    }
+    assert!(fixture.suite.cases.len() > 400, "vectors are missing");
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+#[test]
+fn every_character_of_a_token_counts() {
+    let fixture = Fixture::load();
+    let good = fixture.case("HS256: signed with the secret");
+    let value = &good.headers[0].1;
+    for at in "Bearer ".len()..value.len() {
+        for other in ["A", "z", "_", ".", "="] {
+            let mut changed = value.clone();
+            changed.replace_range(at..=at, other);
+            if changed == *value {
+                continue;
+            }
+            let case = Case { headers: vec![("authorization".to_owned(), changed)], ..good.clone() };
+            let cache = TokenCache::new(0);
+            assert!(fixture.run(&case, &NoHost, &cache).is_err(), "character {at} as {other}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_fails_is_made_up_for() {
+    /// Cannot do what it could a moment ago.
+    struct Failing(Cell<bool>, Host);
+    impl SignatureVerifier for Failing {
+        fn verify(&self, hash: Hash, key: &[u8], signature: &[u8], text: &[u8]) -> Verification {
+            if self.0.replace(!self.0.get()) {
+                Verification::Unavailable
+            } else {
+                self.1.verify(hash, key, signature, text)
+            }
+        }
+    }
+    let fixture = Fixture::load();
+    let (host, off) = (Failing(Cell::new(false), Host::default()), TokenCache::new(0));
+    for name in ["RS256: signed with the issuer's key", "ES384: signed with the issuer's key"] {
+        assert!((0..4).all(|_| fixture.run(fixture.case(name), &host, &off).is_ok()));
+    }
+    for name in ["RS256: signed with another key", "ES384: signed with another key"] {
+        assert!((0..4).all(|_| fixture.run(fixture.case(name), &host, &off).is_err()));
+    }
+}
+
+#[test]
+fn no_credential_goes_upstream_but_what_its_provider_forwards() {
+    let fixture = Fixture::load();
+    let withheld = |name: &str| {
+        let case = fixture.case(name);
+        let principal = fixture.authenticate(case, fixture.suite.now, &NoHost, &TokenCache::new(0)).unwrap();
+        let mut names: Vec<_> = fixture.providers.withheld_headers(&principal).map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    assert_eq!(withheld("none: nothing"), ["authorization", "x-api-key", "x-other-key", "x-token"]);
+    assert_eq!(withheld("any: a token"), ["authorization", "x-api-key", "x-other-key", "x-token"]);
+    assert_eq!(withheld("lax: exp and aud are absent"), ["authorization", "x-api-key", "x-other-key"]);
+    assert_eq!(withheld("all: two keys"), ["authorization", "x-api-key", "x-token"]);
+}
