@@ -1,4 +1,7 @@
-//! End to end: our module in a real Envoy, between clients and an upstream that both may misbehave.
+//! End to end: our module in a real Envoy, between clients and an upstream that may both misbehave.
+//!
+//! Every claim is made over HTTP/1.1 and HTTP/2 where both can express it. A refusal is only one when the upstream never
+//! saw the request.
 
 #[cfg(test)]
 #[path = "../support/mod.rs"]
@@ -6,4 +9,24 @@
 mod support;
 
 #[cfg(test)]
-mod harness;
+mod access;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod forgery;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod operation;
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod redaction;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod shipped;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod streaming;

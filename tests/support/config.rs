@@ -17,14 +17,14 @@ const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.
 pub struct Options {
     /// The policy, as written.
     pub policy: String,
+    /// Whether it comes as a `google.protobuf.Struct`, which it must not.
+    pub policy_as_struct: bool,
     /// Environment variables of the module.
     pub environment: Vec<(String, String)>,
     /// `allow_on_headers_stop_iteration`, which the filter needs.
     pub hold_headers: bool,
     /// `use_remote_address`, without which a client says its own address.
     pub use_remote_address: bool,
-    /// The filter, or none: what Envoy does by itself.
-    pub filter: bool,
     /// Envoy's log level.
     pub log_level: &'static str,
 }
@@ -33,10 +33,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             policy: String::new(),
+            policy_as_struct: false,
             environment: Vec::new(),
             hold_headers: true,
             use_remote_address: true,
-            filter: true,
             log_level: "info",
         }
     }
@@ -52,6 +52,26 @@ impl Files<'_> {
     fn path(&self, name: &str) -> String {
         self.directory.join(name).display().to_string()
     }
+}
+
+/// `envoy/envoy.yaml` with ports that the system picks, in front of this upstream.
+pub fn shipped(upstream: SocketAddr) -> String {
+    let yaml = include_str!("../../envoy/envoy.yaml");
+    let port = |yaml: String, from: u16, to: u16| {
+        let from = format!("port_value: {from}");
+        assert_eq!(yaml.matches(&from).count(), 1, "{from}");
+        yaml.replace(&from, &format!("port_value: {to}"))
+    };
+    port(port(port(yaml.to_owned(), 9901, 0), 8443, 0), 8080, upstream.port())
+}
+
+/// `envoy/filter.yaml.in` with a policy in it, as `make policy` renders it.
+pub fn shipped_filter(module: &Path, policy: &str) -> String {
+    let template = include_str!("../../envoy/filter.yaml.in");
+    let indented: String = policy.lines().map(|line| format!("            {line}\n")).collect();
+    let built = "target/wasm32-wasip1/release/carewarden.wasm";
+    assert!(template.contains("@POLICY@\n") && template.contains(built));
+    template.replace("@POLICY@\n", &indented).replace(built, &module.display().to_string())
 }
 
 /// The bootstrap configuration. Ports are 0: the system picks them and the admin interface tells them.
@@ -88,6 +108,12 @@ pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> 
 
 /// The discovery response that carries our filter.
 pub fn filter(options: &Options, files: &Files<'_>, policy: &str) -> Value {
+    let configuration = if options.policy_as_struct {
+        let policy: Value = serde_json::from_str(policy).expect("a policy that is JSON");
+        json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": policy })
+    } else {
+        json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy })
+    };
     let environment: serde_json::Map<String, Value> =
         options.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({
@@ -101,7 +127,7 @@ pub fn filter(options: &Options, files: &Files<'_>, policy: &str) -> Value {
                     "root_id": "carewarden",
                     "failure_policy": "FAIL_RELOAD",
                     "allow_on_headers_stop_iteration": options.hold_headers,
-                    "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy },
+                    "configuration": configuration,
                     "vm_config": {
                         "vm_id": "carewarden",
                         "runtime": "envoy.wasm.runtime.v8",
@@ -126,7 +152,6 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     });
-    let filters = if options.filter { vec![discovered, router] } else { vec![router] };
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -151,7 +176,7 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
                     ],
                 }],
             },
-            "http_filters": filters,
+            "http_filters": [discovered, router],
             "access_log": [access_log(files)],
         },
     })

@@ -3,7 +3,6 @@
 //! Envoy runs under a small shell that waits for its standard input to end: so it goes with the process that started it,
 //! even when that is killed, and even when the value here lives in a static and is never dropped.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,45 +29,68 @@ pub struct Envoy {
     directory: PathBuf,
     options: Options,
     admin: SocketAddr,
-    tls: SocketAddr,
-    plain: SocketAddr,
+    listeners: Value,
     authority: String,
 }
 
 impl Envoy {
-    /// Starts Envoy in front of the upstream and waits until it serves.
+    /// Starts Envoy with the tests' configuration in front of the upstream and waits until it serves.
     pub fn start(options: Options, upstream: &Upstream) -> Self {
-        Self::try_start(options, upstream).unwrap_or_else(|log| panic!("Envoy did not start:\n{log}"))
-    }
-
-    /// Starts Envoy; its log when it does not come to serve.
-    pub fn try_start(options: Options, upstream: &Upstream) -> Result<Self, String> {
         let directory = fresh_directory();
-        let certificates = Certificates::generate(&["localhost", "127.0.0.1"]).expect("certificates");
-        certificates.write(&directory).expect("a writable target directory");
         let module = module();
         let files = Files { directory: &directory, module: &module };
-        write_json(&directory, "filter.json", &config::filter(&options, &files, &options.policy));
-        write_json(&directory, "envoy.json", &config::bootstrap(&options, &files, upstream.address));
+        let filter = config::filter(&options, &files, &options.policy).to_string();
+        let bootstrap = config::bootstrap(&options, &files, upstream.address).to_string();
+        write(&directory, "filter.json", &filter);
+        write(&directory, "envoy.json", &bootstrap);
+        let authority = certificates(&directory);
+        let mut command = command(&directory, "envoy.json");
+        command.args(["--log-level", options.log_level]);
+        Self::run(command, directory, options, authority)
+    }
 
-        let arguments = ["-c", "envoy.json", "--concurrency", "1", "--log-level", options.log_level];
-        let mut supervisor = spawn(&directory, &arguments);
+    /// Starts Envoy with `envoy/envoy.yaml` as it is shipped, but for the ports and a change to its text.
+    pub fn shipped(
+        policy: &str,
+        secrets: &[(&str, &str)],
+        upstream: &Upstream,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        let directory = fresh_directory();
+        fs::create_dir_all(directory.join("envoy")).expect("a writable target directory");
+        write(&directory, "envoy/filter.yaml", &config::shipped_filter(&module(), policy));
+        write(&directory, "envoy.yaml", &change(config::shipped(upstream.address)));
+        let authority = certificates(&directory.join("envoy/certs"));
+        let mut command = command(&directory, "envoy.yaml");
+        command.envs(secrets.iter().copied());
+        Self::run(command, directory, Options::default(), authority)
+    }
+
+    fn run(mut command: Command, directory: PathBuf, options: Options, authority: String) -> Self {
+        let mut supervisor = command.spawn().expect("sh runs");
         let Some(admin) = wait_for(|| serving(&directory, &mut supervisor)).flatten() else {
             end(&mut supervisor);
-            return Err(fs::read_to_string(directory.join("envoy.log")).unwrap_or_default());
+            panic!("Envoy did not start:\n{}", fs::read_to_string(directory.join("envoy.log")).unwrap_or_default());
         };
-        let (tls, plain) = (listener(admin, "tls"), listener(admin, "plain"));
-        Ok(Self { supervisor, directory, options, admin, tls, plain, authority: certificates.authority })
+        let listeners = serde_json::from_str(&self::admin(admin, "/listeners?format=json")).expect("JSON");
+        Self { supervisor, directory, options, admin, listeners, authority }
     }
 
     /// A client that comes over TLS.
     pub fn client(&self) -> Client {
-        Client::tls(self.tls, &self.authority)
+        Client::tls(self.listener(0), &self.authority)
     }
 
     /// A client that comes without.
     pub fn plain(&self) -> Client {
-        Client::plain(self.plain)
+        Client::plain(self.listener(1))
+    }
+
+    /// The address of a listener, in the order of the configuration.
+    fn listener(&self, index: usize) -> SocketAddr {
+        let socket = &self.listeners["listener_statuses"][index]["local_address"]["socket_address"];
+        let address = format!("{}:{}", socket["address"].as_str().expect("an address"), socket["port_value"]);
+        address.parse().expect("an address")
     }
 
     /// Hands Envoy another policy, as written, and waits until it was taken or refused. Whether it was taken.
@@ -78,7 +100,7 @@ impl Envoy {
         let module = module();
         let files = Files { directory: &self.directory, module: &module };
         // Envoy watches for files moved into place, so that it never reads half of one.
-        write_json(&self.directory, "filter.next.json", &config::filter(&self.options, &files, policy));
+        write(&self.directory, "filter.next.json", &config::filter(&self.options, &files, policy).to_string());
         let next = self.directory.join("filter.next.json");
         fs::rename(next, self.directory.join("filter.json")).expect("a writable target directory");
         let settled = || match (outcome("config_reload") > taken, outcome("config_fail") > refused) {
@@ -93,6 +115,16 @@ impl Envoy {
         fs::read_to_string(self.directory.join("envoy.log")).expect("Envoy's log")
     }
 
+    /// What Envoy wrote to its standard output: the access log of the shipped configuration.
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.directory.join("envoy.out")).expect("Envoy's output")
+    }
+
+    /// Waits until the output holds this text; whether it did.
+    pub fn prints(&self, text: &str) -> bool {
+        wait_for(|| self.output().contains(text).then_some(())).is_some()
+    }
+
     /// Waits until the log holds this text; whether it did.
     pub fn logs(&self, text: &str) -> bool {
         wait_for(|| self.log().contains(text).then_some(())).is_some()
@@ -100,14 +132,18 @@ impl Envoy {
 
     /// Waits until the access log has this many lines about a path, queries left aside.
     pub fn access_log(&self, path: &str, count: usize) -> Vec<Value> {
+        let about = |line: &Value| line["path"].as_str().and_then(|own| own.split('?').next()) == Some(path);
         let lines = || {
-            let text = fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
-            let lines = text.lines().map(|line| serde_json::from_str(line).expect("access log lines are JSON"));
-            let about = |line: &Value| line["path"].as_str().and_then(|own| own.split('?').next()) == Some(path);
-            let lines: Vec<Value> = lines.filter(about).collect();
+            let lines: Vec<Value> = self.whole_access_log().into_iter().filter(about).collect();
             (lines.len() >= count).then_some(lines)
         };
         wait_for(lines).unwrap_or_else(|| panic!("the access log has not {count} lines about {path}"))
+    }
+
+    /// The access log as it is now.
+    pub fn whole_access_log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("access log lines are JSON")).collect()
     }
 
     /// The audit records of this many requests for a path.
@@ -152,13 +188,21 @@ impl Drop for Envoy {
     }
 }
 
-fn spawn(directory: &Path, arguments: &[&str]) -> Child {
-    let log = fs::File::create(directory.join("envoy.log")).expect("a writable target directory");
+fn command(directory: &Path, configuration: &str) -> Command {
+    let create = |name: &str| fs::File::create(directory.join(name)).expect("a writable target directory");
     let mut command = Command::new("sh");
-    command.args(["-c", SUPERVISOR, "sh"]).arg(binary()).args(arguments);
+    command.args(["-c", SUPERVISOR, "sh"]).arg(binary()).args(["-c", configuration, "--concurrency", "1"]);
     command.args(["--disable-hot-restart", "--admin-address-path", "admin.address"]);
     command.args(["--file-flush-interval-msec", "50"]).current_dir(directory);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().expect("sh runs")
+    command.stdin(Stdio::piped()).stdout(create("envoy.out")).stderr(create("envoy.log"));
+    command
+}
+
+/// Writes fresh certificates into a directory; the authority.
+fn certificates(directory: &Path) -> String {
+    let certificates = Certificates::generate(&["localhost", "127.0.0.1"]).expect("certificates");
+    certificates.write(directory).expect("a writable target directory");
+    certificates.authority
 }
 
 fn end(supervisor: &mut Child) {
@@ -173,15 +217,6 @@ fn serving(directory: &Path, supervisor: &mut Child) -> Option<Option<SocketAddr
     }
     let address: SocketAddr = fs::read_to_string(directory.join("admin.address")).ok()?.parse().ok()?;
     (admin(address, "/ready").trim() == "LIVE").then_some(Some(address))
-}
-
-fn listener(admin_address: SocketAddr, name: &str) -> SocketAddr {
-    let listeners: Value = serde_json::from_str(&admin(admin_address, "/listeners?format=json")).expect("JSON");
-    let statuses = listeners["listener_statuses"].as_array().expect("listeners");
-    let status = statuses.iter().find(|status| status["name"] == name).expect("the listener");
-    let socket = &status["local_address"]["socket_address"];
-    let address = format!("{}:{}", socket["address"].as_str().expect("an address"), socket["port_value"]);
-    address.parse().expect("an address")
 }
 
 fn admin(address: SocketAddr, path: &str) -> String {
@@ -200,9 +235,8 @@ pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
-fn write_json(directory: &Path, name: &str, value: &Value) {
-    let mut file = fs::File::create(directory.join(name)).expect("a writable target directory");
-    file.write_all(value.to_string().as_bytes()).expect("a writable target directory");
+fn write(directory: &Path, name: &str, text: &str) {
+    fs::write(directory.join(name), text).expect("a writable target directory");
 }
 
 fn fresh_directory() -> PathBuf {

@@ -10,4 +10,5 @@ pub mod h1;
 pub mod h2;
 pub mod message;
 pub mod tls;
+pub mod token;
 pub mod upstream;

@@ -37,8 +37,6 @@ pub struct Seen {
     pub headers: Fields,
     pub body: Vec<u8>,
     pub trailers: Fields,
-    /// Whether the body came to its end.
-    pub whole: bool,
 }
 
 impl Seen {
@@ -101,7 +99,7 @@ impl Shared {
             let whole = trailers.is_some();
             let reply = self.reply(&path);
             let to_head = method == "HEAD";
-            let seen = Seen { method, path, headers, body, trailers: trailers.unwrap_or_default(), whole };
+            let seen = Seen { method, path, headers, body, trailers: trailers.unwrap_or_default() };
             lock(&self.seen).push(seen);
             if !whole || reply.play(stream, to_head).is_err() || reply.closes {
                 break;
@@ -126,6 +124,7 @@ pub struct Reply {
     body: Vec<u8>,
     piece: Option<usize>,
     repeat: usize,
+    opening: Vec<u8>,
     closing: Vec<u8>,
     pause: Option<Pause>,
     trailers: Fields,
@@ -172,9 +171,20 @@ impl Reply {
         self
     }
 
+    /// The body as it will be sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Sends the body chunked, in pieces of this many bytes, each in a segment of its own.
     pub fn pieces(mut self, bytes: usize) -> Self {
         self.piece = Some(bytes);
+        self
+    }
+
+    /// Sends this before the body: once, however often the body is repeated.
+    pub fn opening(mut self, opening: impl AsRef<[u8]>) -> Self {
+        self.opening = opening.as_ref().to_vec();
         self
     }
 
@@ -291,6 +301,7 @@ impl Reply {
             (0, Some((last, first))) => (*last, first),
             _ => (self.closing.as_slice(), pieces.as_slice()),
         };
+        h1::write_chunk(stream, &self.opening)?;
         for _ in 0..self.repeat.max(1) {
             for piece in first {
                 h1::write_chunk(stream, piece)?;

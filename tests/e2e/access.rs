@@ -1,0 +1,144 @@
+//! May they: routes, hosts, addresses, roles, claims, and what stands behind a FHIR path.
+
+use crate::stage::{BILLING, clinic, nurse, physician};
+use crate::support::client::{PROTOCOLS, Protocol};
+use crate::support::message::Request;
+use crate::support::token::{Signer, Token};
+use crate::support::upstream::Reply;
+
+#[test]
+fn what_no_route_takes_is_refused() {
+    clinic().refuses(&Request::get("/nowhere"), 404, "no_route");
+    clinic().refuses(&Request::get("/fhirx/Patient/1").key(BILLING), 404, "no_route");
+    clinic().refuses(&Request::get("/fhir/Patient/1").host("other.example").key(BILLING), 404, "no_route");
+}
+
+#[test]
+fn the_host_is_compared_without_port_and_case() {
+    clinic().allows(&Request::get("/fhir/Patient/host").host("FHIR.clinic.example:8443").key(BILLING));
+}
+
+#[test]
+fn plain_http_is_refused_unless_the_route_says_so() {
+    let plain = clinic().envoy.plain();
+    clinic().upstream.reply("/plain/thing", Reply::new(200).body("ok"));
+    for protocol in PROTOCOLS {
+        let response = plain.send(protocol, &Request::get("/fhir/Patient/plain").key(BILLING));
+        assert_eq!((response.status, crate::stage::reason_of(&response).as_str()), (403, "tls_required"));
+        assert_eq!(plain.send(protocol, &Request::get("/plain/thing")).status, 200);
+    }
+    assert!(clinic().upstream.seen("/fhir/Patient/plain").is_empty());
+}
+
+#[test]
+fn an_address_is_the_peers_whatever_x_forwarded_for_says() {
+    clinic().allows(&Request::get("/inside/thing").key(BILLING));
+    clinic().allows(&Request::get("/inside/thing").key(BILLING).header("x-forwarded-for", "203.0.113.9"));
+    for forged in ["10.1.2.3", "10.1.2.3, 10.1.2.4", "::ffff:10.1.2.3"] {
+        let office = Request::get("/office/thing").key(BILLING).header("x-forwarded-for", forged);
+        clinic().refuses(&office, 403, "address_denied");
+        let outside = Request::get("/outside/thing").key(BILLING).header("x-forwarded-for", forged);
+        clinic().refuses(&outside, 403, "address_denied");
+    }
+}
+
+#[test]
+fn a_role_may_do_what_its_rule_says_and_no_more() {
+    clinic().allows(&Request::new("DELETE", "/fhir/Patient/to-delete").bearer(&physician()));
+    clinic().refuses(&Request::new("DELETE", "/fhir/Patient/kept").bearer(&nurse()), 403, "no_rule_allows");
+    clinic().allows(&Request::get("/fhir/Observation/1").bearer(&nurse()));
+    clinic().refuses(&Request::get("/fhir/Coverage/1").bearer(&nurse()), 403, "no_rule_allows");
+    clinic().refuses(&Request::get("/fhir/Observation/1").key(BILLING), 403, "no_rule_allows");
+}
+
+#[test]
+fn head_is_judged_as_get() {
+    clinic().upstream.reply("/fhir/Patient/head", Reply::new(200).header("content-type", "application/fhir+json"));
+    for protocol in PROTOCOLS {
+        let allowed = clinic().send(protocol, &Request::new("HEAD", "/fhir/Patient/head").bearer(&nurse()));
+        assert_eq!(allowed.status, 200, "{protocol:?} {allowed:?}");
+        let refused = clinic().send(protocol, &Request::new("HEAD", "/fhir/Coverage/head").bearer(&nurse()));
+        assert_eq!(refused.status, 403, "{protocol:?} {refused:?}");
+    }
+    assert!(clinic().upstream.seen("/fhir/Coverage/head").is_empty());
+}
+
+#[test]
+fn claims_keep_tenants_apart() {
+    let token = |tenant: &str| Token::smart("t", &["nurse"]).claim("tenant", tenant);
+    let north = token("north").sign(Signer::Es256);
+    clinic().allows(&Request::get("/tenants/north/list").bearer(&north));
+    clinic().refuses(&Request::get("/tenants/south/list").bearer(&north), 403, "no_rule_allows");
+    let absent = Token::smart("t", &["nurse"]).sign(Signer::Es256);
+    clinic().refuses(&Request::get("/tenants/north/list").bearer(&absent), 403, "no_rule_allows");
+    let suspended = token("north").claim("suspended", true).sign(Signer::Es256);
+    clinic().refuses(&Request::get("/tenants/north/list").bearer(&suspended), 403, "rule_denies");
+    let unclear = token("north").claim("suspended", "yes").sign(Signer::Es256);
+    clinic().refuses(&Request::get("/tenants/north/list").bearer(&unclear), 403, "condition_unclear");
+}
+
+#[test]
+fn an_operation_needs_a_rule_that_names_it() {
+    clinic().allows(&Request::get("/fhir/Patient/1/$everything").bearer(&physician()));
+    clinic().refuses(&Request::get("/fhir/Patient/2/$everything").bearer(&nurse()), 403, "no_rule_allows");
+    clinic().refuses(&Request::get("/fhir/Patient/2/%24everything").bearer(&nurse()), 403, "no_rule_allows");
+    clinic().refuses(&Request::get("/fhir/Observation/$lastn").bearer(&physician()), 403, "no_rule_allows");
+    clinic().refuses(&Request::get("/fhir/$graphql?query=x").bearer(&physician()), 403, "no_rule_allows");
+}
+
+#[test]
+fn what_reaches_beyond_the_type_asked_for_needs_a_rule_that_names_it() {
+    clinic().allows(&Request::get("/fhir/Patient?_include=Patient:organization").bearer(&physician()));
+    clinic().allows(&Request::get("/fhir/Patient?family=a").bearer(&nurse()));
+    for query in [
+        "_include=Patient:organization",
+        "%5Finclude=Patient:organization",
+        "family=a&_revinclude=Observation:subject",
+        "_include:iterate=Patient:link",
+        "_has:Observation:patient:code=1",
+        "organization.name=a",
+        "organization:Organization.name=a",
+        "_filter=name eq a".replace(' ', "%20").as_str(),
+        "_query=other",
+    ] {
+        let request = Request::get(&format!("/fhir/Patient?{query}")).bearer(&nurse());
+        clinic().refuses(&request, 403, "no_rule_allows");
+    }
+}
+
+#[test]
+fn a_search_by_post_is_judged_like_one_by_get() {
+    let search = |body: &str, token: &str| {
+        let request = Request::new("POST", "/fhir/Patient/_search").bearer(token).body(body);
+        request.header("content-type", "application/x-www-form-urlencoded")
+    };
+    clinic().allows(&search("family=a", &nurse()));
+    assert_eq!(clinic().received("/fhir/Patient/_search").body, b"family=a");
+    clinic().refuses(&search("family=a&_include=Patient:organization", &nurse()), 403, "no_rule_allows");
+    clinic().refuses(&search("family=a&%5Fhas:Observation:patient:code=1", &nurse()), 403, "no_rule_allows");
+}
+
+#[test]
+fn a_batch_and_a_compartment_search_need_rules_that_name_them() {
+    let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}"#;
+    clinic().refuses(&Request::post("/fhir", batch).bearer(&nurse()), 403, "no_rule_allows");
+    clinic().allows(&Request::post("/fhir", batch).bearer(&physician()));
+    clinic().refuses(&Request::get("/fhir/Patient/1/Observation").bearer(&physician()), 403, "no_rule_allows");
+}
+
+#[test]
+fn conditional_writes_and_asynchronous_requests_need_rules_that_name_them() {
+    let patient = r#"{"resourceType":"Patient"}"#;
+    clinic().allows(&Request::post("/fhir/Patient", patient).bearer(&physician()));
+    let conditional = Request::post("/fhir/Patient", patient).bearer(&physician()).header("if-none-exist", "identifier=1");
+    clinic().refuses(&conditional, 403, "no_rule_allows");
+    let asynchronous = Request::get("/fhir/Patient?_count=1").bearer(&nurse()).header("prefer", "respond-async");
+    clinic().refuses(&asynchronous, 403, "no_rule_allows");
+    clinic().refuses(&Request::new("DELETE", "/fhir/Patient?identifier=1").bearer(&physician()), 403, "no_rule_allows");
+}
+
+#[test]
+fn a_method_that_is_no_interaction_is_refused() {
+    clinic().refuses(&Request::new("PROPFIND", "/fhir/Patient/1").bearer(&physician()), 400, "unknown_interaction");
+    clinic().refuses_over(Protocol::Http1, &Request::new("TRACE", "/plain/thing"), 405, "method_refused");
+}

@@ -1,0 +1,112 @@
+//! Headers by which a client makes itself somebody else, or its request something else than what was judged.
+
+use crate::stage::{BILLING, clinic};
+use crate::support::client::PROTOCOLS;
+use crate::support::message::Request;
+use crate::support::upstream::Reply;
+
+#[test]
+fn identity_headers_of_a_client_never_reach_the_upstream() {
+    let request = Request::get("/fhir/Patient/forged")
+        .key(BILLING)
+        .header("x-carewarden-client", "admin")
+        .header("X-Carewarden-Roles", "physician")
+        .header("x_carewarden_client", "admin")
+        .header("x-carewarden_roles", "physician")
+        .header("x-carewarden-anything", "admin");
+    clinic().allows(&request);
+    let received = clinic().received("/fhir/Patient/forged");
+    assert_eq!(received.all("x-carewarden-client"), ["billing-co"]);
+    assert_eq!(received.all("x-carewarden-roles"), ["billing"]);
+    for name in ["x_carewarden_client", "x-carewarden_roles", "x-carewarden-anything", "x-carewarden-subject"] {
+        assert!(received.all(name).is_empty(), "{name}: {received:?}");
+    }
+}
+
+#[test]
+fn identity_headers_are_stripped_where_nobody_is_identified() {
+    clinic()
+        .allows(&Request::get("/plain/forged").header("x-carewarden-client", "admin").header("x_carewarden_roles", "a"));
+    let received = clinic().received("/plain/forged");
+    assert!(!received.headers.iter().any(|(name, _)| name.replace('_', "-").starts_with("x-carewarden")), "{received:?}");
+}
+
+#[test]
+fn trailers_of_a_request_bring_nothing_along() {
+    clinic().upstream.reply("/small/trailers", Reply::new(200).body("ok"));
+    for protocol in PROTOCOLS {
+        let request = Request::new("POST", "/small/trailers").header("content-type", "application/json").body("{}");
+        let request = request.trailer("x-carewarden-client", "admin").trailer("x_carewarden_roles", "physician");
+        let response = clinic().send(protocol, &request.trailer("x-api-key", BILLING));
+        if response.status == 200 {
+            let received = clinic().received("/small/trailers");
+            let brought = received.headers.iter().chain(&received.trailers);
+            let brought: Vec<_> = brought.filter(|(name, _)| name.replace('_', "-").starts_with("x-carewarden")).collect();
+            assert!(brought.is_empty() && received.trailers.is_empty(), "{protocol:?} {received:?}");
+            assert_eq!(received.body, b"{}");
+        } else {
+            assert_eq!(response.status, 400, "{protocol:?} {response:?}");
+        }
+    }
+}
+
+#[test]
+fn rewriting_headers_do_not_reach_the_upstream() {
+    let names = [
+        "x-original-url",
+        "x-rewrite-url",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "forwarded",
+        "x_original_url",
+        "x-host",
+    ];
+    let request =
+        names.iter().fold(Request::get("/fhir/Patient/rewritten"), |request, name| request.header(name, "/admin"));
+    clinic().allows(&request.key(BILLING));
+    let received = clinic().received("/fhir/Patient/rewritten");
+    for name in names {
+        assert!(received.all(name).is_empty(), "{name}: {received:?}");
+    }
+}
+
+#[test]
+fn method_overrides_are_refused() {
+    for name in ["x-http-method-override", "X-HTTP-Method", "x_method_override"] {
+        let request = Request::post("/fhir/Patient/override", "{}").key(BILLING).header(name, "DELETE");
+        clinic().refuses(&request, 400, "method_override");
+    }
+}
+
+#[test]
+fn upgrades_and_connect_are_refused() {
+    let upgrade = b"GET /plain/upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let response = clinic().client().send_raw(upgrade);
+    assert_eq!((response.status, crate::stage::reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
+    assert!(clinic().upstream.seen("/plain/upgrade").is_empty());
+
+    let before = clinic().upstream.all_seen().iter().filter(|seen| seen.method == "CONNECT").count();
+    let response =
+        clinic().client().send_raw(b"CONNECT fhir.clinic.example:443 HTTP/1.1\r\nhost: fhir.clinic.example:443\r\n\r\n");
+    assert!((400..500).contains(&response.status), "{response:?}");
+    let after = clinic().upstream.all_seen().iter().filter(|seen| seen.method == "CONNECT").count();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn an_interim_answer_is_no_answer() {
+    clinic().upstream.reply("/plain/interim", Reply::new(200).interim(103, &[("link", "</x>; rel=preload")]).body("done"));
+    for protocol in PROTOCOLS {
+        let response = clinic().send(protocol, &Request::get("/plain/interim"));
+        assert_eq!((response.status, response.text().as_str()), (200, "done"), "{protocol:?} {response:?}");
+    }
+}
+
+#[test]
+fn expect_continue_is_answered_only_after_the_head_was_judged() {
+    let head =
+        "POST /fhir/Patient HTTP/1.1\r\nhost: fhir.clinic.example\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    let response = clinic().client().send_raw(head.as_bytes());
+    assert_eq!(response.status, 401, "{response:?}");
+}

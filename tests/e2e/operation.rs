@@ -1,0 +1,113 @@
+//! Running it: a policy changed, a policy refused, shadow mode, an Envoy configured without what the filter needs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::stage::{BILLING, CLINIC, Stage, clinic_with, physician, reason_of};
+use crate::support::client::PROTOCOLS;
+use crate::support::config::Options;
+use crate::support::message::Request;
+use crate::support::upstream::Reply;
+
+fn clinic_stage() -> Stage {
+    Stage::new(Options { policy: CLINIC.to_owned(), ..Options::default() })
+}
+
+#[test]
+fn a_bad_policy_is_refused_with_all_that_is_wrong_and_the_old_one_stays() {
+    let stage = clinic_stage();
+    let bad = clinic_with(|policy| {
+        policy["routes"][0]["authorise"] = json!([]);
+        policy["routes"][3]["addresses"]["allow"][0] = json!("10.0.0.0/33");
+    });
+    assert!(!stage.envoy.set_policy(&bad));
+    for text in ["/routes/0/authorise", "did you mean `authorize`", "/routes/3/addresses/allow/0"] {
+        assert!(stage.envoy.logs(text), "`{text}` in {}", stage.envoy.log());
+    }
+    assert!(!stage.envoy.set_policy("not json"));
+    stage.allows(&Request::get("/fhir/Patient/old-policy").key(BILLING));
+    stage.refuses(&Request::get("/fhir/Observation/old-policy").key(BILLING), 403, "no_rule_allows");
+}
+
+#[test]
+fn a_new_policy_takes_the_place_of_the_old_one() {
+    let stage = clinic_stage();
+    stage.allows(&Request::get("/fhir/Patient/changed").key(BILLING));
+    let without_billing = clinic_with(|policy| {
+        let keys = policy["authentication"]["partners"]["keys"].as_array_mut().unwrap();
+        keys.retain(|key| key["client"] != "billing-co");
+    });
+    assert!(stage.envoy.set_policy(&without_billing), "{}", stage.envoy.log());
+    stage.refuses(&Request::get("/fhir/Patient/changed").key(BILLING), 401, "unknown_api_key");
+    stage.allows(&Request::get("/fhir/Patient/changed").bearer(&physician()));
+}
+
+#[test]
+fn without_a_valid_policy_nothing_is_let_through() {
+    let stage = Stage::new(Options { policy: "{}".to_owned(), ..Options::default() });
+    stage.upstream.reply("/fhir/metadata", Reply::new(200).body("ok"));
+    for protocol in PROTOCOLS {
+        let response = stage.send(protocol, &Request::get("/fhir/metadata"));
+        assert!(response.status >= 500, "{protocol:?} {response:?}");
+    }
+    assert!(stage.upstream.all_seen().is_empty());
+}
+
+#[test]
+fn a_policy_that_arrives_as_a_struct_is_refused_and_the_log_says_how_it_must_arrive() {
+    let options = Options { policy: CLINIC.to_owned(), policy_as_struct: true, ..Options::default() };
+    let stage = Stage::new(options);
+    assert!(stage.send(PROTOCOLS[0], &Request::get("/fhir/metadata")).status >= 500);
+    assert!(stage.envoy.logs("StringValue"), "{}", stage.envoy.log());
+}
+
+#[test]
+fn in_shadow_mode_refusals_are_recorded_and_nothing_is_refused_or_redacted() {
+    let policy = clinic_with(|policy| policy["mode"] = json!("shadow"));
+    let stage = Stage::new(Options { policy, ..Options::default() });
+    let patient = json!({ "resourceType": "Patient", "id": "1", "name": [{ "family": "Secret" }] });
+    stage.upstream.reply("/fhir/Patient/shadow", Reply::fhir(&patient));
+    for protocol in PROTOCOLS {
+        let request = Request::get("/fhir/Patient/shadow").header("x-carewarden-client", "admin");
+        let response = stage.send(protocol, &request.key("unknown"));
+        assert_eq!((response.status, response.json()), (200, patient.clone()), "{protocol:?}");
+        let received = stage.received("/fhir/Patient/shadow");
+        assert!(received.all("x-carewarden-client").is_empty(), "{received:?}");
+        assert_eq!(received.all("x-api-key"), ["unknown"], "credentials stay for an upstream that checks them");
+    }
+    for record in stage.envoy.audit("/fhir/Patient/shadow", 2) {
+        let judged = (&record["shadow"], &record["decision"], &record["reason"]);
+        assert_eq!(judged, (&json!(true), &json!("deny"), &json!("unknown_api_key")), "{record}");
+    }
+    let routes = serde_json::from_str::<Value>(CLINIC).unwrap()["routes"].as_array().unwrap().len();
+    assert_eq!(stage.envoy.stat("carewarden.shadow_routes"), routes as u64);
+}
+
+#[test]
+fn without_the_flag_that_holds_heads_a_held_stream_is_refused_in_time_and_the_log_names_the_flag() {
+    let policy = clinic_with(|policy| policy["defaults"]["request"]["body_timeout"] = json!("1s"));
+    let stage = Stage::new(Options { policy, hold_headers: false, ..Options::default() });
+    stage.upstream.reply("/fhir/Patient", Reply::new(201));
+    let start = Instant::now();
+    for protocol in PROTOCOLS {
+        let request = Request::post("/fhir/Patient", r#"{"resourceType":"Patient"}"#).bearer(&physician());
+        let response = stage.send(protocol, &request);
+        assert_eq!((response.status, reason_of(&response).as_str()), (408, "body_timeout"), "{protocol:?} {response:?}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(stage.upstream.seen("/fhir/Patient").is_empty());
+    assert!(stage.envoy.logs("allow_on_headers_stop_iteration"), "{}", stage.envoy.log());
+}
+
+#[test]
+fn without_the_flag_a_held_answer_is_refused_in_time() {
+    let policy = clinic_with(|policy| policy["defaults"]["request"]["body_timeout"] = json!("1s"));
+    let stage = Stage::new(Options { policy, hold_headers: false, ..Options::default() });
+    stage.upstream.reply("/fhir/Patient/held", Reply::fhir(&json!({ "resourceType": "Patient", "id": "Secret" })));
+    for protocol in PROTOCOLS {
+        let response = stage.send(protocol, &Request::get("/fhir/Patient/held").key(BILLING));
+        assert_eq!((response.status, reason_of(&response).as_str()), (502, "answer_timeout"), "{protocol:?} {response:?}");
+        assert!(!response.text().contains("Secret"));
+    }
+}

@@ -1,0 +1,89 @@
+//! `envoy/envoy.yaml` and `envoy/filter.yaml.in` as they are shipped, with other ports.
+
+use serde_json::json;
+
+use crate::stage::{AUDIT_KEY, BILLING, PHI_KEY, RESEARCH, clinic_with};
+use crate::support::client::{PROTOCOLS, Protocol};
+use crate::support::envoy::Envoy;
+use crate::support::message::Request;
+use crate::support::upstream::{Reply, Upstream};
+fn start(change: impl Fn(String) -> String) -> (Envoy, Upstream) {
+    // The shipped filter hands on the secrets that most policies need, and not the one of `legacy`.
+    let policy = clinic_with(|policy| {
+        policy["authentication"].as_object_mut().unwrap().remove("legacy");
+        policy["defaults"]["authenticate"]["any"] = json!(["smart", "partners"]);
+    });
+    let secrets = [("AUDIT_KEY", AUDIT_KEY), ("PHI_KEY", PHI_KEY)];
+    let upstream = Upstream::start();
+    let envoy = Envoy::shipped(&policy, &secrets, &upstream, change);
+    (envoy, upstream)
+}
+
+#[test]
+fn it_guards_an_api_over_both_protocols() {
+    let (envoy, upstream) = start(|yaml| yaml);
+    let patient = r#"{"resourceType":"Patient","id":"1","name":[{"family":"Secret"}]}"#;
+    upstream.reply("/fhir/Patient/1", Reply::new(200).header("content-type", "application/fhir+json").body(patient));
+    for protocol in PROTOCOLS {
+        let response = envoy.client().send(protocol, &Request::get("/fhir/Patient/1").key(BILLING));
+        assert_eq!((response.status, response.text().as_str()), (200, r#"{"resourceType":"Patient","id":"1"}"#));
+        assert_eq!(envoy.client().send(protocol, &Request::get("/fhir/Patient/1")).status, 401);
+    }
+    assert_eq!(upstream.all_seen().len(), 2);
+}
+
+#[test]
+fn a_body_as_large_as_the_policy_takes_is_taken_over_both_protocols() {
+    let (envoy, upstream) = start(|yaml| yaml);
+    upstream.reply("/fhir/Patient", Reply::new(201));
+    let patient = format!(r#"{{"resourceType":"Patient","id":"{}"}}"#, "x".repeat(900_000));
+    for protocol in PROTOCOLS {
+        let response = envoy.client().send(protocol, &Request::post("/fhir/Patient", &patient).key(BILLING));
+        assert_eq!(response.status, 201, "{protocol:?} {response:?}");
+    }
+    assert!(upstream.seen("/fhir/Patient").iter().all(|seen| seen.body == patient.as_bytes()));
+}
+
+#[test]
+fn its_access_log_has_the_record_and_neither_path_nor_query() {
+    let (envoy, _upstream) = start(|yaml| yaml);
+    envoy.client().send(Protocol::Http2, &Request::get("/fhir/Patient/mrn-31337?name=Secret").key(BILLING));
+    assert!(envoy.prints("billing-2026"), "{}", envoy.output());
+    let line = envoy.output();
+    assert!(line.contains("\"audit\":\"{"), "{line}");
+    assert!(!line.contains("31337") && !line.contains("Secret") && !line.contains("/fhir"), "{line}");
+}
+
+#[test]
+fn its_tags_take_the_labels_out_of_our_metrics() {
+    let (envoy, _upstream) = start(|yaml| yaml);
+    envoy.client().send(Protocol::Http1, &Request::get("/fhir/Patient/1"));
+    let metrics = envoy.admin("/stats/prometheus");
+    let line = metrics.lines().find(|line| line.starts_with("carewarden_requests{")).expect("our counter");
+    for label in ["policy=\"e2e\"", "route=\"fhir\"", "decision=\"deny\"", "reason=\"missing_credentials\""] {
+        assert!(line.contains(label), "{label} in {line}");
+    }
+}
+
+#[test]
+fn a_client_has_a_rate_of_its_own_and_an_address_too() {
+    // The shipped buckets, made so small that a test can empty them.
+    let small = |yaml: String| {
+        let by_client = "{ max_tokens: 100, tokens_per_fill: 50, fill_interval: 1s }";
+        let by_address = "{ max_tokens: 400, tokens_per_fill: 200, fill_interval: 1s }";
+        assert!(yaml.contains(by_client) && yaml.contains(by_address));
+        let yaml = yaml.replace(by_client, "{ max_tokens: 3, tokens_per_fill: 1, fill_interval: 600s }");
+        yaml.replace(by_address, "{ max_tokens: 9, tokens_per_fill: 1, fill_interval: 600s }")
+    };
+    let (envoy, upstream) = start(small);
+    upstream.reply("/members/list", Reply::json(&json!({})));
+    upstream.reply("/inside/list", Reply::json(&json!({})));
+    let statuses = |key: &str, path: &str, count: usize| -> Vec<u16> {
+        let send = |_| envoy.client().send(Protocol::Http2, &Request::get(path).key(key)).status;
+        (0..count).map(send).collect()
+    };
+    assert_eq!(statuses(BILLING, "/members/list", 4), [200, 200, 200, 429]);
+    // Another client still has its own; then the address has had its nine.
+    assert_eq!(statuses(RESEARCH, "/inside/list", 4), [200, 200, 200, 429]);
+    assert_eq!(statuses("no such key", "/members/list", 2), [401, 429]);
+}
