@@ -4,8 +4,10 @@ use serde_json::json;
 
 use crate::stage::{AUDIT_KEY, BILLING, PHI_KEY, RESEARCH, clinic_with};
 use crate::support::client::{PROTOCOLS, Protocol};
+use crate::support::config::Shipped;
 use crate::support::envoy::Envoy;
 use crate::support::message::Request;
+use crate::support::tls::Certificates;
 use crate::support::upstream::{Reply, Upstream};
 fn start(change: impl Fn(String) -> String) -> (Envoy, Upstream) {
     // The shipped filter hands on the secrets that most policies need, and not the one of `legacy`.
@@ -14,8 +16,10 @@ fn start(change: impl Fn(String) -> String) -> (Envoy, Upstream) {
         policy["defaults"]["authenticate"]["any"] = json!(["smart", "partners"]);
     });
     let secrets = [("AUDIT_KEY", AUDIT_KEY), ("PHI_KEY", PHI_KEY)];
+    let certificates = Certificates::generate(&["localhost"]).unwrap();
+    let what = Shipped { policy: &policy, secrets: &secrets, certificates, port: 0, admin_port: 0 };
     let upstream = Upstream::start();
-    let envoy = Envoy::shipped(&policy, &secrets, &upstream, change);
+    let envoy = Envoy::shipped(&what, &upstream, change);
     (envoy, upstream)
 }
 

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::tls::Certificates;
+
 /// The name under which the filter is discovered.
 const FILTER: &str = "carewarden";
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -54,15 +56,31 @@ impl Files<'_> {
     }
 }
 
-/// `envoy/envoy.yaml` with ports that the system picks, in front of this upstream.
-pub fn shipped(upstream: SocketAddr) -> String {
+/// What is put into the configuration that is shipped.
+pub struct Shipped<'a> {
+    /// The policy, as written.
+    pub policy: &'a str,
+    /// Environment variables of Envoy.
+    pub secrets: &'a [(&'a str, &'a str)],
+    /// What the listener shows.
+    pub certificates: Certificates,
+    /// The listener's port; 0 is one that the system picks.
+    pub port: u16,
+    /// The port of the admin interface.
+    pub admin_port: u16,
+}
+
+/// `envoy/envoy.yaml` with other ports, in front of this upstream.
+pub fn shipped(shipped: &Shipped<'_>, upstream: SocketAddr) -> String {
+    let ports = [(9901, shipped.admin_port), (8443, shipped.port), (8080, upstream.port())];
     let yaml = include_str!("../../envoy/envoy.yaml");
-    let port = |yaml: String, from: u16, to: u16| {
-        let from = format!("port_value: {from}");
-        assert_eq!(yaml.matches(&from).count(), 1, "{from}");
-        yaml.replace(&from, &format!("port_value: {to}"))
-    };
-    port(port(port(yaml.to_owned(), 9901, 0), 8443, 0), 8080, upstream.port())
+    // Marks first, so that no port that was put in is taken for one to replace.
+    let marked = ports.iter().fold(yaml.to_owned(), |yaml, (from, _)| {
+        let from_text = format!("port_value: {from} }}");
+        assert_eq!(yaml.matches(&from_text).count(), 1, "{from_text}");
+        yaml.replace(&from_text, &format!("port_value: @{from}@ }}"))
+    });
+    ports.iter().fold(marked, |yaml, (from, to)| yaml.replace(&format!("@{from}@"), &to.to_string()))
 }
 
 /// `envoy/filter.yaml.in` with a policy in it, as `make policy` renders it.

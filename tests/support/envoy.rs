@@ -13,7 +13,7 @@ use std::{env, fs, thread};
 use serde_json::Value;
 
 use super::client::{Client, Protocol};
-use super::config::{self, Files, Options};
+use super::config::{self, Files, Options, Shipped};
 use super::message::Request;
 use super::tls::Certificates;
 use super::upstream::Upstream;
@@ -43,27 +43,22 @@ impl Envoy {
         let bootstrap = config::bootstrap(&options, &files, upstream.address).to_string();
         write(&directory, "filter.json", &filter);
         write(&directory, "envoy.json", &bootstrap);
-        let authority = certificates(&directory);
+        let certificates = Certificates::generate(&["localhost"]).expect("certificates");
+        certificates.write(&directory).expect("a writable target directory");
         let mut command = command(&directory, "envoy.json");
         command.args(["--log-level", options.log_level]);
-        Self::run(command, directory, options, authority)
+        Self::run(command, directory, options, certificates.authority)
     }
 
-    /// Starts Envoy with `envoy/envoy.yaml` as it is shipped, but for the ports and a change to its text.
-    pub fn shipped(
-        policy: &str,
-        secrets: &[(&str, &str)],
-        upstream: &Upstream,
-        change: impl FnOnce(String) -> String,
-    ) -> Self {
+    /// Starts Envoy with `envoy/envoy.yaml` as it is shipped, but for what is put in and a change to its text.
+    pub fn shipped(what: &Shipped<'_>, upstream: &Upstream, change: impl FnOnce(String) -> String) -> Self {
         let directory = fresh_directory();
-        fs::create_dir_all(directory.join("envoy")).expect("a writable target directory");
-        write(&directory, "envoy/filter.yaml", &config::shipped_filter(&module(), policy));
-        write(&directory, "envoy.yaml", &change(config::shipped(upstream.address)));
-        let authority = certificates(&directory.join("envoy/certs"));
+        what.certificates.write(&directory.join("envoy/certs")).expect("a writable target directory");
+        write(&directory, "envoy/filter.yaml", &config::shipped_filter(&module(), what.policy));
+        write(&directory, "envoy.yaml", &change(config::shipped(what, upstream.address)));
         let mut command = command(&directory, "envoy.yaml");
-        command.envs(secrets.iter().copied());
-        Self::run(command, directory, Options::default(), authority)
+        command.envs(what.secrets.iter().copied());
+        Self::run(command, directory, Options::default(), what.certificates.authority.clone())
     }
 
     fn run(mut command: Command, directory: PathBuf, options: Options, authority: String) -> Self {
@@ -196,13 +191,6 @@ fn command(directory: &Path, configuration: &str) -> Command {
     command.args(["--file-flush-interval-msec", "50"]).current_dir(directory);
     command.stdin(Stdio::piped()).stdout(create("envoy.out")).stderr(create("envoy.log"));
     command
-}
-
-/// Writes fresh certificates into a directory; the authority.
-fn certificates(directory: &Path) -> String {
-    let certificates = Certificates::generate(&["localhost", "127.0.0.1"]).expect("certificates");
-    certificates.write(directory).expect("a writable target directory");
-    certificates.authority
 }
 
 fn end(supervisor: &mut Child) {

@@ -23,11 +23,14 @@ pub struct Upstream {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
+    otherwise: Otherwise,
     seen: Mutex<Vec<Seen>>,
 }
+
+/// Answers what no reply was set for.
+type Otherwise = Box<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
 /// A request that reached the upstream.
 #[derive(Clone, Debug)]
@@ -49,14 +52,16 @@ impl Seen {
 impl Upstream {
     /// Starts a server on a port of the system's choice.
     pub fn start() -> Self {
-        Self::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a loopback port")
+        let otherwise = |_: &Seen| Reply::new(404).header("content-type", "text/plain").body("no such thing");
+        Self::serving(0, otherwise).expect("a loopback port")
     }
 
-    /// Starts a server on an address.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+    /// Starts a server on a port of loopback, which answers by itself what it is not told how to answer.
+    pub fn serving(port: u16, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
+        let otherwise = Box::new(otherwise);
+        let shared = Arc::new(Shared { replies: Mutex::default(), otherwise, seen: Mutex::default() });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -97,9 +102,9 @@ impl Shared {
                 trailers = h1::read_body(&mut reader, &headers, &mut |piece| body.extend_from_slice(piece));
             }
             let whole = trailers.is_some();
-            let reply = self.reply(&path);
             let to_head = method == "HEAD";
             let seen = Seen { method, path, headers, body, trailers: trailers.unwrap_or_default() };
+            let reply = self.reply(&seen);
             lock(&self.seen).push(seen);
             if !whole || reply.play(stream, to_head).is_err() || reply.closes {
                 break;
@@ -108,10 +113,10 @@ impl Shared {
         let _closed_already = stream.shutdown(Shutdown::Both);
     }
 
-    fn reply(&self, path: &str) -> Reply {
+    fn reply(&self, seen: &Seen) -> Reply {
         let replies = lock(&self.replies);
-        let reply = replies.get(path).or_else(|| replies.get(without_query(path)));
-        reply.cloned().unwrap_or_else(|| Reply::new(404).header("content-type", "text/plain").body("no such thing"))
+        let reply = replies.get(&seen.path).or_else(|| replies.get(without_query(&seen.path)));
+        reply.cloned().unwrap_or_else(|| (self.otherwise)(seen))
     }
 }
 
