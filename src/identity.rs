@@ -49,6 +49,8 @@ use crate::http::Headers;
 #[derive(Debug)]
 pub struct Providers {
     list: Vec<Provider>,
+    /// The headers of all of them, each once.
+    headers: Vec<Rc<str>>,
     anonymous: Rc<Principal>,
     /// Tells a cache whose tokens it holds.
     stamp: Rc<()>,
@@ -99,10 +101,9 @@ impl Providers {
     /// The headers that must not go upstream with a request of this caller: every provider's, but those in which a
     /// provider that vouched wants its credential forwarded.
     pub fn withheld_headers<'p>(&'p self, principal: &'p Principal) -> impl Iterator<Item = &'p str> {
-        let forwards = |provider: &Provider| provider.forward && principal.providers.contains(&provider.name);
-        let withheld =
-            move |provider: &&Provider| !self.list.iter().any(|other| other.header == provider.header && forwards(other));
-        self.list.iter().filter(withheld).map(|provider| &*provider.header)
+        let forwards = |provider: &&Provider| provider.forward && principal.providers.contains(&provider.name);
+        let kept = move |header: &Rc<str>| self.list.iter().filter(forwards).any(|provider| provider.header == *header);
+        self.headers.iter().filter(move |header| !kept(header)).map(|header| &**header)
     }
 
     /// The names of all providers.

@@ -147,3 +147,70 @@ fn short_hash(hash: &[u8; 32]) -> String {
         digits
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(hashes: impl IntoIterator<Item = (String, [u8; 32])>) -> ApiKeys {
+        let key = |(client, sha256): (String, [u8; 32])| model::ApiKey {
+            client,
+            id: None,
+            sha256: model::Sha256Hex(sha256),
+            roles: Vec::new(),
+            not_before: None,
+            not_after: None,
+        };
+        let keys = hashes.into_iter().map(key).collect();
+        let model = model::ApiKeys { header: "x-api-key".to_owned(), keys, accept_roles: None, forward: false };
+        let mut report = Report::new("{}");
+        let at = Node::parse("{}", &mut report).unwrap();
+        let compiled = ApiKeys::compile(&"keys".into(), &model, &at, &mut report);
+        assert!(report.is_empty(), "{:?}", report.into_vec());
+        compiled
+    }
+
+    fn client(keys: &ApiKeys, key: &str) -> Option<String> {
+        keys.verify(key, 0).ok().and_then(|principal| principal.client.as_deref().map(str::to_owned))
+    }
+
+    #[test]
+    fn each_of_many_keys_is_its_clients_and_no_others() {
+        let many =
+            keys((0..2_000).map(|number| (format!("client {number}"), Sha256::digest(format!("key {number}")).into())));
+        for number in 0..2_000 {
+            assert_eq!(client(&many, &format!("key {number}")), Some(format!("client {number}")));
+        }
+        assert!((2_000..4_000).all(|number| client(&many, &format!("key {number}")).is_none()));
+    }
+
+    #[test]
+    fn the_whole_hash_decides() {
+        let right: [u8; 32] = Sha256::digest("key").into();
+        let all_but = |byte: usize| {
+            let mut hash = right;
+            hash[byte] ^= 1;
+            (format!("byte {byte}"), hash)
+        };
+        for byte in 0..32 {
+            assert_eq!(client(&keys([all_but(byte)]), "key"), None, "byte {byte}");
+        }
+        assert_eq!(client(&keys([("right".to_owned(), right)]), "key"), Some("right".to_owned()));
+    }
+
+    #[test]
+    fn a_key_is_found_among_those_of_the_same_prefix() {
+        let right: [u8; 32] = Sha256::digest("key").into();
+        let of = |sha256: [u8; 32], name: &str| Key {
+            sha256,
+            not_before: i64::MIN,
+            not_after: i64::MAX,
+            principal: Rc::new(Principal { client: Some(name.into()), ..Principal::default() }),
+        };
+        let (mut before, mut after) = (right, right);
+        before[8..].fill(0);
+        after[8..].fill(255);
+        let keys = ApiKeys { keys: vec![of(before, "before"), of(right, "right"), of(after, "after")], accept_roles: None };
+        assert_eq!(client(&keys, "key"), Some("right".to_owned()));
+    }
+}

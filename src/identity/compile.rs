@@ -72,7 +72,10 @@ pub fn compile(
         }
         list.push(provider);
     }
-    Providers { list, anonymous: Rc::new(Principal::default()), stamp: Rc::default() }
+    let mut headers: Vec<_> = list.iter().map(|provider| Rc::clone(&provider.header)).collect();
+    headers.sort_unstable();
+    headers.dedup();
+    Providers { list, headers, anonymous: Rc::new(Principal::default()), stamp: Rc::default() }
 }
 
 fn indistinguishable(one: &Provider, other: &Provider) -> bool {

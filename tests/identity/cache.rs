@@ -1,6 +1,7 @@
 //! Tokens seen before: not verified again, but judged again.
 
-use carewarden::identity::{NoHost, TokenCache};
+use carewarden::http::Headers;
+use carewarden::identity::{Context, NoHost, TokenCache};
 
 use crate::support::{Case, Fixture, Host};
 
@@ -19,6 +20,24 @@ fn a_token_seen_before_is_not_verified_again() {
         fixture.run(case, &host, &off).unwrap();
     }
     assert_eq!(host.calls.get(), 3);
+}
+
+#[test]
+fn a_token_seen_before_costs_the_same_however_long_it_is() {
+    let fixture = Fixture::load();
+    let cache = TokenCache::new(1 << 20);
+    let allocated = |name: &str| {
+        let case = fixture.case(name);
+        fixture.run(case, &NoHost, &cache).unwrap();
+        let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
+        let context = Context { now: fixture.suite.now, verifier: &NoHost, cache: &cache, certificate_sha256: &|| None };
+        allocation_counter::measure(|| {
+            fixture.providers.authenticate(&fixture.routes[&case.route], &headers, &context).unwrap();
+        })
+    };
+    assert_eq!(allocated("iat is absent").count_total, 0);
+    assert_eq!(allocated("form: nearly as long as accepted").count_total, 0);
+    assert_eq!(allocated("key: known").count_total, 0);
 }
 
 #[test]

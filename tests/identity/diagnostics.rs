@@ -1,7 +1,6 @@
 //! What is wrong with a provider: the policies of `fixtures/providers`, each with every problem that is found in it.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use carewarden::identity;
 use carewarden::policy;
@@ -52,8 +51,7 @@ fn problems(case: &Case) -> (Vec<String>, String) {
 
 #[test]
 fn every_problem_of_a_provider_is_found_and_no_other() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/providers/diagnostics.json");
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../fixtures/providers/diagnostics.json")).unwrap();
     let mut differing = Vec::new();
     for case in &cases {
         let (found, said) = problems(case);

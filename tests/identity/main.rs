@@ -6,6 +6,8 @@ mod cache;
 #[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
+mod stand_in;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod vectors;

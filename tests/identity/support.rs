@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::rc::Rc;
 
 use carewarden::http::Headers;
@@ -72,12 +71,10 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn load() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jwt");
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-        let suite: Suite = serde_json::from_str(&read("vectors.json")).unwrap();
-        let text = read("policy.json");
-        let mut report = Report::new(&text);
-        let loaded = policy::load(&text, &mut report).unwrap();
+        let suite: Suite = serde_json::from_str(include_str!("../fixtures/jwt/vectors.json")).unwrap();
+        let text = include_str!("../fixtures/jwt/policy.json");
+        let mut report = Report::new(text);
+        let loaded = policy::load(text, &mut report).unwrap();
         let env = |name: &str| suite.env.get(name).cloned();
         let at = loaded.root.key("authentication");
         let providers = identity::compile(&loaded.model.authentication, at, &env, &mut report);

@@ -80,10 +80,7 @@ fn no_credential_goes_upstream_but_what_its_provider_forwards() {
     let withheld = |name: &str| {
         let case = fixture.case(name);
         let principal = fixture.authenticate(case, fixture.suite.now, &NoHost, &TokenCache::new(0)).unwrap();
-        let mut names: Vec<_> = fixture.providers.withheld_headers(&principal).map(str::to_owned).collect();
-        names.sort();
-        names.dedup();
-        names
+        fixture.providers.withheld_headers(&principal).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(withheld("none: nothing"), ["authorization", "x-api-key", "x-other-key", "x-token"]);
     assert_eq!(withheld("any: a token"), ["authorization", "x-api-key", "x-other-key", "x-token"]);
