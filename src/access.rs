@@ -52,8 +52,8 @@ impl Caller for Principal {
     }
 }
 
-/// What rules look at in a request.
-#[derive(Clone, Copy, Debug)]
+/// What rules look at in a request. It has no `Debug`: paths name patients.
+#[derive(Clone, Copy)]
 pub struct Facts<'r> {
     /// Its method.
     pub method: &'r Method,

@@ -110,8 +110,8 @@ pub struct Interaction {
     entries: Vec<Entry>,
 }
 
-/// One request of a batch or transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One request of a batch or transaction. It has no `Debug`: paths name patients.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its method.
     pub method: Method,
