@@ -7,7 +7,7 @@ mod resource_type;
 mod search;
 mod vocabulary;
 
-pub use base::Base;
+pub use base::{Base, Below};
 pub use interaction::{Act, Awaits, BundleKind, Entry, EntryRequest, FhirError, Interaction, Touched};
 pub use resource_type::{ResourceType, TypeSet};
 pub use vocabulary::{Feature, Features, InteractionKind, InteractionKinds};

@@ -105,7 +105,7 @@ impl Request {
         let method = Method::parse(self.method.as_bytes()).map_err(|_| FhirError::NotAnInteraction)?;
         let headers = Headers::from_pairs(self.headers.iter().map(|(name, value)| (name, value)));
         let below = base.below(target.path()).ok_or(FhirError::NotAnInteraction)?;
-        let mut interaction = Interaction::parse(&method, target.path(), &below, target.query(), &headers)?;
+        let mut interaction = Interaction::parse(&method, &below, target.query(), &headers)?;
         match (interaction.awaits(), &self.form, &self.bundle) {
             (Awaits::Form, Some(form), _) => interaction.read_form(form.as_bytes())?,
             (Awaits::Bundle, _, Some(Bundle { r#type, entries })) => {

@@ -76,15 +76,15 @@ fn compile_list(texts: &[String], at: &Node, report: &mut Report) -> Vec<IpNet> 
             hint.help("write an address or CIDR, as in `203.0.113.0/24` or `2001:db8::/32`");
             return None;
         };
-        if network != network.trunc() {
-            let hint = report.error(at, Code::InvalidValue, format!("`{text}` has bits set behind its prefix"));
-            hint.help(format!("write `{}` for the network, or the address alone", network.trunc()));
-            return None;
-        }
-        // Mapped addresses are compared as IPv4, so a network that is partly mapped would not hold them.
+        // Mapped addresses are compared as IPv4, so a network that holds some of them and more would not hold them.
         if matches!(network, IpNet::V6(v6) if v6.prefix_len() > 0 && v6.contains(&mapped_addresses())) {
             let hint = report.error(at, Code::InvalidValue, format!("`{text}` holds IPv4 addresses in their IPv6 form"));
             hint.help("write the IPv4 network");
+            return None;
+        }
+        if network != network.trunc() {
+            let hint = report.error(at, Code::InvalidValue, format!("`{text}` has bits set behind its prefix"));
+            hint.help(format!("write `{}` for the network, or the address alone", network.trunc()));
             return None;
         }
         Some(network)

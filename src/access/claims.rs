@@ -44,7 +44,11 @@ impl ClaimCondition {
     ) -> Option<Self> {
         if !is_pointer(pointer) {
             let hint = report.error(at, Code::InvalidValue, format!("`{pointer}` is no JSON Pointer to a claim"));
-            hint.help(format!("write `/{}`", pointer.trim_start_matches(['/', '$', '.']).replace('.', "/")));
+            let guess = format!("/{}", pointer.trim_start_matches(['/', '$', '.']).replace('.', "/"));
+            match is_pointer(&guess) {
+                true => hint.help(format!("write `{guess}`")),
+                false => hint.help("write `/` before each step (RFC 6901), as in `/realm_access/roles`"),
+            }
             return None;
         }
         let relation = Relation::compile(test, setting, at, report)?;
@@ -66,7 +70,9 @@ impl Relation {
             ClaimRelation::OneOf(values) => {
                 let at = at.key("one_of");
                 if values.is_empty() {
-                    report.error(at, Code::InvalidValue, "an empty list never holds").help("name a value");
+                    report
+                        .error(at, Code::InvalidValue, "an empty list never holds")
+                        .help("name a value, or leave the claim out");
                 }
                 let compile = |(index, value)| Scalar::compile(value, at.item(index), report);
                 Some(Self::OneOf(values.iter().enumerate().filter_map(compile).collect()))

@@ -90,7 +90,7 @@ fn named(
     mut check: impl FnMut(&str, &Node, &mut Report),
 ) -> Vec<Box<str>> {
     if names.is_empty() {
-        report.error(at, Code::InvalidValue, "an empty list never holds").help("name something");
+        report.error(at, Code::InvalidValue, "an empty list never holds").help("name one, or leave the key out");
     }
     names.iter().enumerate().for_each(|(index, name)| check(name, at.item(index), report));
     names.iter().map(|name| name.as_str().into()).collect()

@@ -27,6 +27,8 @@ struct Rule {
     effect: Effect,
     conditions: Conditions,
     scope: Scope,
+    /// Whether all of it could be compiled.
+    whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +91,13 @@ impl Rules {
 
     fn judge_one(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<Grant, Denial> {
         let mut excluded = TypeSet::default();
-        for (index, Rule { effect, conditions, scope }) in self.rules.iter().enumerate() {
-            let reach = match (effect, facts.interaction) {
+        let interaction = facts.interaction.map(|interaction| (interaction, interaction.touched()));
+        for (index, Rule { effect, conditions, scope, whole: _ }) in self.rules.iter().enumerate() {
+            let reach = match (effect, &interaction) {
                 (_, None) => Reach::Request,
-                (Effect::Allow, Some(interaction)) if scope.allows(interaction) => Reach::Request,
+                (Effect::Allow, Some((interaction, touched))) if scope.allows(interaction, touched) => Reach::Request,
                 (Effect::Allow, Some(_)) => Reach::Not,
-                (Effect::Deny, Some(interaction)) => scope.denies(interaction),
+                (Effect::Deny, Some((interaction, touched))) => scope.denies(interaction, touched),
             };
             let holds = reach != Reach::Not
                 && conditions
@@ -152,8 +155,10 @@ impl Rule {
             Authorize::Allow(conditions) => (Effect::Allow, Purpose::Allow, conditions, at.key("allow")),
             Authorize::Deny(conditions) => (Effect::Deny, Purpose::Deny, conditions, at.key("deny")),
         };
+        let errors = report.error_count();
         let conditions = Conditions::compile(written, setting, at, report);
-        Self { effect, conditions, scope: Scope::compile(written, purpose, setting, at, report) }
+        let scope = Scope::compile(written, purpose, setting, at, report);
+        Self { effect, conditions, scope, whole: report.error_count() == errors }
     }
 
     /// Whether this rule, standing before `other`, leaves it no request. Says no when it is not certain.
@@ -165,6 +170,6 @@ impl Rule {
             // What the first does not allow is refused in the end, unless a rule after both allows it.
             (Effect::Allow, Effect::Deny) => self.scope.is_empty() && !allowed_later,
         };
-        scope && self.conditions.cover(&other.conditions)
+        self.whole && other.whole && scope && self.conditions.cover(&other.conditions)
     }
 }

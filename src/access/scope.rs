@@ -15,7 +15,7 @@
 //! types named and certainly no other: what is shown to whom hangs on it.
 
 use super::Setting;
-use crate::fhir::{Act, Feature, Features, Interaction, InteractionKind, InteractionKinds, ResourceType, TypeSet};
+use crate::fhir::{Act, Feature, Features, Interaction, InteractionKind, InteractionKinds, ResourceType, Touched, TypeSet};
 use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
 use crate::policy::model;
@@ -75,7 +75,9 @@ impl Scope {
         let mut named = |key, names: &Option<Vec<String>>| {
             let may_be_empty = key == "interactions" && only_operations;
             if names.as_ref().is_some_and(Vec::is_empty) && !may_be_empty {
-                report.error(at.key(key), Code::InvalidValue, "an empty list never holds").help("name something");
+                report
+                    .error(at.key(key), Code::InvalidValue, "an empty list never holds")
+                    .help("name one, or leave the key out");
             }
         };
         named("interactions", interactions);
@@ -91,13 +93,12 @@ impl Scope {
     }
 
     /// Whether it allows the interaction.
-    pub(super) fn allows(&self, interaction: &Interaction) -> bool {
+    pub(super) fn allows(&self, interaction: &Interaction, touched: &Touched) -> bool {
         let act = match interaction.act() {
             Act::Rest(kind) => self.allowed_kinds().contains(*kind),
             Act::Operation(name) => self.names_operation(name),
             Act::UnreadBundle => false,
         };
-        let touched = interaction.touched();
         let types = match &self.types {
             Some(types) => !touched.any && types.covers(&touched.types),
             None => !subscription().is_some_and(|subscription| interaction.writes(subscription)),
@@ -106,8 +107,7 @@ impl Scope {
     }
 
     /// What it denies of the interaction.
-    pub(super) fn denies(&self, interaction: &Interaction) -> Reach {
-        let touched = interaction.touched();
+    pub(super) fn denies(&self, interaction: &Interaction, touched: &Touched) -> Reach {
         let features = self.features.is_none_or(|features| features.meets(interaction.features()));
         match &self.types {
             _ if !features || !self.names_act(interaction.act()) => Reach::Not,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::http::Template;
+use crate::http::{Template, path};
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model;
@@ -27,9 +27,29 @@ impl Base {
         Some(Self(base))
     }
 
-    /// The segments of a normalised path below the base, decoded; `None` when it lies elsewhere.
+    /// What of a normalised path lies below the base; `None` when the path lies elsewhere.
     #[must_use]
-    pub fn below<'p>(&self, path: &'p str) -> Option<Vec<Cow<'p, str>>> {
-        self.0.strip_from(path)
+    pub fn below<'p>(&self, path: &'p str) -> Option<Below<'p>> {
+        self.0.strip_from(path).map(|segments| Below { segments, ends_in_slash: path.ends_with('/') })
+    }
+}
+
+/// The part of a path below the base. It has no `Debug`: paths name patients.
+#[derive(Clone)]
+pub struct Below<'p> {
+    segments: Vec<Cow<'p, str>>,
+    ends_in_slash: bool,
+}
+
+impl<'p> Below<'p> {
+    /// A whole path, normalised, as if the base were the root.
+    pub(super) fn root(path: &'p str) -> Self {
+        Self { segments: path::segments(path).collect(), ends_in_slash: path.ends_with('/') }
+    }
+
+    /// Its segments, decoded. `None` when a slash stands behind the last one: to some servers it starts an id.
+    pub(super) fn segments(&self) -> Option<Vec<&str>> {
+        let trailing = self.ends_in_slash && !self.segments.is_empty();
+        (!trailing).then(|| self.segments.iter().map(AsRef::as_ref).collect())
     }
 }

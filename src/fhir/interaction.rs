@@ -8,9 +8,9 @@
 //! 4. Two kinds of request say in their body what they ask: a search by POST and a Bundle sent to the base. They are not
 //!    judged before [`Interaction::read_form`] or [`Interaction::read_bundle`] has seen it.
 
-use std::borrow::Cow;
 use std::fmt;
 
+use super::base::Below;
 use super::resource_type::{ResourceType, TypeSet};
 use super::search::{Allowed, Parameters};
 use super::vocabulary::{Feature, Features, InteractionKind, InteractionKinds};
@@ -122,24 +122,19 @@ pub struct Entry {
 }
 
 impl Interaction {
-    /// Parses a request. `below` are the segments below the base ([`super::Base::below`]) of `path`.
-    pub fn parse(
-        method: &Method,
-        path: &str,
-        below: &[Cow<'_, str>],
-        query: Option<&str>,
-        headers: &Headers,
-    ) -> Result<Self, FhirError> {
-        // To some servers a slash at the end starts an id.
-        if path.ends_with('/') && !below.is_empty() {
-            return Err(FhirError::NotAnInteraction);
-        }
-        let mut interaction = Self::of_path(method, below)?;
+    /// Parses a request whose path below the base is `below` ([`super::Base::below`]).
+    pub fn parse(method: &Method, below: &Below<'_>, query: Option<&str>, headers: &Headers) -> Result<Self, FhirError> {
+        let mut interaction = Self::of_path(method, &below.segments().ok_or(FhirError::NotAnInteraction)?)?;
         interaction.parameters.read(query.unwrap_or_default().as_bytes(), interaction.allowed_parameters())?;
         if mentions_respond_async(headers) {
             interaction.note(Feature::RespondAsync);
         }
-        if let Some(condition) = headers.single("if-none-exist").map_err(|_| FhirError::Header)? {
+        // Some servers read `_` in names of headers as `-`.
+        let condition = headers.single("if-none-exist").map_err(|_| FhirError::Header)?;
+        if headers.first("if_none_exist").is_some() {
+            return Err(FhirError::Header);
+        }
+        if let Some(condition) = condition {
             interaction.condition_of_create(condition)?;
         }
         Ok(interaction)
@@ -247,16 +242,15 @@ impl Interaction {
         }
     }
 
-    fn of_path(method: &Method, below: &[Cow<'_, str>]) -> Result<Self, FhirError> {
-        let below: Vec<&str> = below.iter().map(AsRef::as_ref).collect();
+    fn of_path(method: &Method, below: &[&str]) -> Result<Self, FhirError> {
         let method = if *method == Method::Head { &Method::Get } else { method };
-        if let [before @ .., operation] = below.as_slice()
+        if let [before @ .., operation] = below
             && operation.starts_with('$')
         {
             return Self::operation(method, before, operation);
         }
         use InteractionKind::{Capabilities, History, Search};
-        match (method, below.as_slice()) {
+        match (method, below) {
             (Method::Post, []) => Ok(Self { awaits: Awaits::Bundle, ..Self::new(Act::UnreadBundle) }),
             (Method::Options, []) | (Method::Get, ["metadata"] | [".well-known", "smart-configuration"]) => {
                 Ok(Self::new(Act::Rest(Capabilities)))

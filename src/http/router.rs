@@ -34,6 +34,8 @@ struct Matcher {
     templates: Vec<Template>,
     hosts: Option<Vec<HostPattern>>,
     envoy_route: Option<Box<str>>,
+    /// Whether all of it could be compiled.
+    whole: bool,
 }
 
 /// The route that a request takes.
@@ -105,6 +107,13 @@ impl Router {
         self.routes.get(route).map_or(&[], |route| &route.templates)
     }
 
+    /// The Envoy route that a route is for, if it says one. A request to such a route must not be rewritten, because Envoy
+    /// would choose its route again.
+    #[must_use]
+    pub fn envoy_route(&self, route: usize) -> Option<&str> {
+        self.routes.get(route).and_then(|route| route.envoy_route.as_deref())
+    }
+
     /// The routes whose template and host fit, in the policy's order.
     fn candidates(&self, path: &str, host: &Host) -> Vec<Found> {
         let by_parent = host.parent().and_then(|parent| self.by_parent.get(parent));
@@ -138,6 +147,7 @@ impl Router {
 impl Matcher {
     fn compile(written: &model::Match, at: &Node, report: &mut Report) -> Self {
         let model::Match { methods, paths, hosts, envoy_route } = written;
+        let errors = report.error_count();
         let hosts = hosts.as_ref().map(|hosts| {
             let at = at.key("hosts");
             if hosts.is_empty() {
@@ -146,22 +156,21 @@ impl Matcher {
             let compile = |(index, host): (usize, &String)| HostPattern::compile(host, at.item(index), report);
             hosts.iter().enumerate().filter_map(compile).collect()
         });
-        Self {
-            methods: methods.as_ref().map(|methods| MethodSet::compile(methods, at.key("methods"), report)),
-            templates: Template::compile_all(paths, at.key("paths"), report),
-            hosts,
-            envoy_route: envoy_route.as_deref().map(Into::into),
-        }
+        let methods = methods.as_ref().map(|methods| MethodSet::compile(methods, at.key("methods"), report));
+        let templates = Template::compile_all(paths, at.key("paths"), report);
+        let envoy_route = envoy_route.as_deref().map(Into::into);
+        Self { methods, templates, hosts, envoy_route, whole: report.error_count() == errors }
     }
 
     /// Whether every request that `other` takes fits this one. Says no when it takes several templates or hosts of this
     /// one together to cover one of the other.
     fn covers(&self, other: &Self) -> bool {
-        let Self { methods, templates, hosts, envoy_route } = self;
+        let Self { methods, templates, hosts, envoy_route, whole } = self;
         fn wider<T>(own: Option<&T>, other: Option<&T>, covers: impl Fn(&T, &T) -> bool) -> bool {
             own.is_none_or(|own| other.is_some_and(|other| covers(own, other)))
         }
-        !other.templates.is_empty()
+        *whole
+            && other.whole
             && other.templates.iter().all(|other| templates.iter().any(|own| own.covers(other)))
             && wider(methods.as_ref(), other.methods.as_ref(), MethodSet::covers)
             && wider(hosts.as_ref(), other.hosts.as_ref(), |own, other| {

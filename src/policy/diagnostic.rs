@@ -153,7 +153,13 @@ impl Report {
     /// Whether anything found refuses the policy.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|found| found.severity == Severity::Error)
+        self.error_count() > 0
+    }
+
+    /// How many things found refuse the policy. When `compile` of a part raises it, the part is not whole.
+    #[must_use]
+    pub fn error_count(&self) -> usize {
+        self.found.iter().filter(|found| found.severity == Severity::Error).count()
     }
 
     /// Everything found, in the order of the text.

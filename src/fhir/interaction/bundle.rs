@@ -4,8 +4,9 @@
 //! cannot hold another Bundle, nor search by POST, whose form would stand nowhere.
 
 use super::{Act, Awaits, Entry, FhirError, Interaction};
+use crate::fhir::base::Below;
 use crate::fhir::vocabulary::InteractionKind;
-use crate::http::{Headers, Method, Target, path};
+use crate::http::{Headers, Method, Target};
 
 /// What a Bundle sent to the base asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +67,7 @@ fn read_entry(base: &str, request: EntryRequest<'_>) -> Result<Entry, FhirError>
         return Err(FhirError::Entry);
     }
     let headers = Headers::from_pairs(if_none_exist.map(|condition| ("if-none-exist", condition)));
-    let below: Vec<_> = path::segments(target.path()).collect();
-    let interaction = Interaction::parse(&method, target.path(), &below, target.query(), &headers)?;
+    let interaction = Interaction::parse(&method, &Below::root(target.path()), target.query(), &headers)?;
     if interaction.awaits != Awaits::Nothing {
         return Err(FhirError::Entry);
     }
