@@ -317,11 +317,8 @@ fn interaction(
 ) -> Result<(Option<Interaction>, Option<String>), Reason> {
     let Some(base) = &route.fhir else { return Ok((None, None)) };
     let below = base.below(target.path()).ok_or(Rule::UnknownInteraction)?;
-    let interaction = Interaction::parse(method, target.path(), &below, target.query(), head)?;
-    let depth = below.iter().map(|segment| segment.len().saturating_add(1)).sum::<usize>();
-    let path = target.path().trim_end_matches('/');
-    let base = path.get(..path.len().saturating_sub(depth)).unwrap_or_default().to_owned();
-    Ok((Some(interaction), Some(base)))
+    let interaction = Interaction::parse(method, &below, target.query(), head)?;
+    Ok((Some(interaction), Some(below.base_of(target.path()))))
 }
 
 /// Envoy's id of the request: a UUID. Anything else may be a client's and is not repeated.

@@ -47,6 +47,16 @@ impl<'p> Below<'p> {
         Self { segments: path::segments(path).collect(), ends_in_slash: path.ends_with('/') }
     }
 
+    /// What stands above it of the path that it is a part of: the base as the request wrote it.
+    #[must_use]
+    pub fn base_of(&self, path: &str) -> String {
+        let mut base = path.trim_end_matches('/');
+        for _ in &self.segments {
+            base = base.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+        base.to_owned()
+    }
+
     /// Its segments, decoded. `None` when a slash stands behind the last one: to some servers it starts an id.
     pub(super) fn segments(&self) -> Option<Vec<&str>> {
         let trailing = self.ends_in_slash && !self.segments.is_empty();
