@@ -72,7 +72,7 @@ fn claims_keep_tenants_apart() {
     let absent = Token::smart("t", &["nurse"]).sign(Signer::Es256);
     clinic().refuses(&Request::get("/tenants/north/list").bearer(&absent), 403, "no_rule_allows");
     let suspended = token("north").claim("suspended", true).sign(Signer::Es256);
-    clinic().refuses(&Request::get("/tenants/north/list").bearer(&suspended), 403, "rule_denies");
+    clinic().refuses(&Request::get("/tenants/north/list").bearer(&suspended), 403, "denied_by_rule");
     let unclear = token("north").claim("suspended", "yes").sign(Signer::Es256);
     clinic().refuses(&Request::get("/tenants/north/list").bearer(&unclear), 403, "condition_unclear");
 }

@@ -1,6 +1,7 @@
 //! The Envoys that tests share: one a policy, started when the first test needs it.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -47,28 +48,33 @@ impl Stage {
         let path = request.path.split('?').next().unwrap_or_default();
         self.upstream.reply(path, Reply::fhir(&json!({ "resourceType": "Patient", "id": "p" })));
         for protocol in PROTOCOLS {
-            let before = self.upstream.seen(path).len();
-            let response = self.send(protocol, request);
+            let (request, mark) = marked(request);
+            let response = self.send(protocol, &request);
             assert_eq!((response.status, response.end), (200, End::Whole), "{protocol:?} {request:?}\n{response:?}");
-            assert_eq!(self.upstream.seen(path).len(), before + 1, "{protocol:?} {request:?}");
+            assert!(self.reached(&mark), "{protocol:?} {request:?}");
         }
     }
 
     /// Asserts that a request is refused so over both protocols and never reaches the upstream; the last refusal.
     #[track_caller]
     pub(crate) fn refuses(&self, request: &Request, status: u16, reason: &str) -> Response {
-        PROTOCOLS.map(|protocol| self.refuses_over(protocol, request, status, reason))[1].clone()
+        let [_, last] = PROTOCOLS.map(|protocol| self.refuses_over(protocol, request, status, reason));
+        last
     }
 
+    /// Asserts that a request is refused so and never reaches the upstream.
     #[track_caller]
     pub(crate) fn refuses_over(&self, protocol: Protocol, request: &Request, status: u16, reason: &str) -> Response {
-        let before = self.upstream.all_seen().iter().filter(|seen| seen.path == request.path).count();
-        let response = self.send(protocol, request);
+        let (request, mark) = marked(request);
+        let response = self.send(protocol, &request);
         let refused = (response.status, response.end, reason_of(&response));
         assert_eq!(refused, (status, End::Whole, reason.to_owned()), "{protocol:?} {request:?}\n{response:?}");
-        let after = self.upstream.all_seen().iter().filter(|seen| seen.path == request.path).count();
-        assert_eq!(after, before, "{protocol:?} {request:?} reached the upstream");
+        assert!(!self.reached(&mark), "{protocol:?} {request:?} reached the upstream");
         response
+    }
+
+    fn reached(&self, mark: &str) -> bool {
+        self.upstream.all_seen().iter().any(|seen| seen.all(MARK) == [mark])
     }
 
     /// What the upstream received of the last request for a path.
@@ -76,6 +82,15 @@ impl Stage {
     pub(crate) fn received(&self, path: &str) -> crate::support::upstream::Seen {
         self.upstream.seen(path).pop().expect("a request reached the upstream")
     }
+}
+
+/// Names a request, since tests that run at the same time ask for the same path.
+const MARK: &str = "x-test";
+
+fn marked(request: &Request) -> (Request, String) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let mark = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
+    (request.clone().header(MARK, &mark), mark)
 }
 
 /// The reason code in a refusal, of either form.

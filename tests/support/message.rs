@@ -1,12 +1,13 @@
 //! Requests and responses as the tests see them: bytes in order, nothing tidied.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Header fields as they stand on the wire.
 pub type Fields = Vec<(String, Vec<u8>)>;
 
 /// A request to send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub method: String,
     pub path: String,
@@ -68,6 +69,22 @@ impl Request {
     }
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, host, headers, body, trailers } = self;
+        writeln!(f, "{method} {path}\nhost: {host}")?;
+        for (name, value) in headers.iter().chain(trailers) {
+            writeln!(f, "{name}: {}", String::from_utf8_lossy(value))?;
+        }
+        body.as_ref().map_or(Ok(()), |body| write!(f, "\n{}", beginning(body)))
+    }
+}
+
+/// As much of a body as a failed test needs to show.
+fn beginning(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body.get(..2_000).unwrap_or(body))
+}
+
 /// How a response ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
@@ -117,8 +134,7 @@ impl fmt::Debug for Response {
         for (name, value) in &self.headers {
             writeln!(f, "{name}: {}", String::from_utf8_lossy(value))?;
         }
-        let shown = self.body.get(..self.body.len().min(2_000)).unwrap_or_default();
-        write!(f, "\n{}", String::from_utf8_lossy(shown))
+        write!(f, "\n{}", beginning(&self.body))
     }
 }
 
