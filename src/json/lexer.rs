@@ -54,8 +54,17 @@ pub enum Framing {
 /// A place between tokens to go back to: behind an opening bracket.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    depth: usize,
+    /// How many containers are around the one that the bracket opens.
+    around: usize,
+    container: Container,
     at: usize,
+}
+
+impl Place {
+    /// Says that the next data begins `by` bytes later.
+    pub fn rebase(&mut self, by: usize) {
+        self.at = self.at.saturating_sub(by);
+    }
 }
 
 /// The lexer. It owns no bytes; see the module's documentation.
@@ -167,15 +176,17 @@ impl Lexer {
     /// The place behind the opening bracket just read, where [`Lexer::go_back`] returns to.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { depth: self.open.len(), at: self.at }
+        let container = self.open.last().copied().unwrap_or(Container::Array);
+        Place { around: self.open.len().saturating_sub(1), container, at: self.at }
     }
 
-    /// Goes back to a place behind an opening bracket. What was open there must still be.
+    /// Goes back to a place behind an opening bracket. What was open around it must still be.
     pub fn go_back(&mut self, place: Place) {
-        self.open.truncate(place.depth);
-        self.expected = match self.open.last() {
-            Some(Container::Object) => Expected::FirstKey,
-            _ => Expected::FirstValue,
+        self.open.truncate(place.around);
+        self.open.push(place.container);
+        self.expected = match place.container {
+            Container::Object => Expected::FirstKey,
+            Container::Array => Expected::FirstValue,
         };
         self.unfinished = None;
         (self.start, self.at) = (place.at.saturating_sub(1), place.at);

@@ -1,0 +1,45 @@
+//! Redaction: an answer streams through and leaves without what the caller may not see.
+//!
+//! A profile of the policy becomes a [`Program`] ([`compile`]); each answer gets a [`Redactor`] of it, which takes the
+//! body in pieces and gives what may leave. It never builds a tree: a lexer reads tokens, an automaton over keys says
+//! where rules are, and everything else is copied as it came, byte for byte.
+//!
+//! In the order in which a value is judged:
+//!
+//! 1. In FHIR, a resource has to stand where R4 puts one, of a type that is known and granted; nowhere else may an
+//!    object have a `resourceType`.
+//! 2. Of the rules that select the value and whose `where` holds, the first counts. `remove`, `replace` and `keep` take
+//!    what is inside, too, but for what an earlier rule takes from there.
+//! 3. `mask` and `hash` are for strings; on an array they are for its elements; any other value they meet is removed.
+//! 4. A rule on `name` removes the twin `_name`, or keeps it where it keeps `name`.
+//! 5. A member or element goes with the comma before it, the first with the one after it; a container that lost all it
+//!    had goes as well, one that came empty stays. An element under a `_name` becomes `null`, since its place counts.
+//!
+//! What is held back: an unfinished key, number or string that an action has to see; a comma, a key and opening
+//! brackets until something after them stays; a resource until its `resourceType` was read; an object until the siblings
+//! that a `where` asks for were read, and beyond it to its end where the limit allows, so that none of them stands twice.
+//! Past [`Options::hold_back`] the answer is refused. All else leaves with the piece it came in.
+//!
+//! An answer is refused with an [`Error`], and nothing more leaves. What left before was proven; since it streams, a
+//! key that stands twice may be found after its first value has left, redacted as that value's rules ask.
+
+mod action;
+mod automaton;
+mod compile;
+mod draft;
+mod error;
+mod frame;
+mod place;
+mod program;
+mod redactor;
+mod reference;
+mod scout;
+mod summary;
+mod syntax;
+mod walk;
+
+pub use compile::compile;
+pub use error::Error;
+pub use program::Program;
+pub use redactor::{Format, Options, Redactor};
+pub use summary::Summary;

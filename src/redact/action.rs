@@ -1,0 +1,142 @@
+//! What happens to a value.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::reference::id_in;
+use crate::json::{Characters, Error, unescape};
+
+/// What happens to a value, ready to be done.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// It goes.
+    Remove,
+    /// It stays.
+    Keep,
+    /// This JSON stands in its place.
+    Replace(Box<[u8]>),
+    /// The characters of a string are put out of sight.
+    Mask(Mask),
+    /// A string's keyed hash stands in its place.
+    Hash(HashKey),
+}
+
+/// How a string is masked.
+#[derive(Debug)]
+pub(super) struct Mask {
+    keep_last: usize,
+    /// What is written for a character, as it stands in a JSON string.
+    with: Box<[u8]>,
+}
+
+impl Mask {
+    pub(super) fn new(keep_last: usize, with: char) -> Self {
+        let quoted = serde_json::to_vec(&with).unwrap_or_default();
+        let with = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or(b"*");
+        Self { keep_last, with: with.into() }
+    }
+
+    /// Writes the masked form of a string; `raw` is what stands between its quotes. What stays is copied as it was
+    /// written. At most half of the string stays, so that a short one is not shown whole.
+    pub(super) fn write(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let characters = Characters::new(raw)?;
+        let count = characters.clone().count();
+        let hidden = count.saturating_sub(self.keep_last.min(count / 2));
+        let shown = characters.skip(hidden).next().map_or(raw.len(), |(_, place)| place.start);
+        out.push(b'"');
+        (0..hidden).for_each(|_| out.extend_from_slice(&self.with));
+        out.extend_from_slice(raw.get(shown..).unwrap_or_default());
+        out.push(b'"');
+        Ok(())
+    }
+}
+
+/// The key of one profile's hashes.
+#[derive(Clone)]
+pub(super) struct HashKey(Hmac<Sha256>);
+
+impl HashKey {
+    /// Derives the key from a secret and the name of the profile, so that hashes of two profiles cannot be matched.
+    pub(super) fn new(secret: &[u8], profile: &str) -> Option<Self> {
+        let mut derivation = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+        derivation.update(b"carewarden redaction\0");
+        derivation.update(profile.as_bytes());
+        let key = derivation.finalize().into_bytes();
+        Hmac::new_from_slice(&key).ok().map(Self)
+    }
+
+    /// Writes the HMAC-SHA-256 of a string in hexadecimal; of a reference only the id's. `raw` is what stands between
+    /// the string's quotes.
+    pub(super) fn write(&self, raw: &[u8], is_reference: bool, out: &mut Vec<u8>) -> Result<(), Error> {
+        let text = unescape(raw);
+        let text = std::str::from_utf8(&text).map_err(|_| Error::Encoding)?;
+        let id = id_in(text).filter(|_| is_reference).unwrap_or(0..text.len());
+        let (before, id, after) = (text.get(..id.start), text.get(id.clone()), text.get(id.end..));
+        let mut mac = self.0.clone();
+        mac.update(id.unwrap_or_default().as_bytes());
+        let hash = mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+            hex.extend([digit(byte >> 4), digit(byte & 15)]);
+            hex
+        });
+        let hashed = [before.unwrap_or_default(), &hash, after.unwrap_or_default()].concat();
+        serde_json::to_writer(out, &hashed).map_err(|_| Error::Encoding)
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(raw: &str, keep_last: usize, with: char) -> String {
+        let mut out = Vec::new();
+        Mask::new(keep_last, with).write(raw.as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_mask_counts_characters_and_never_shows_more_than_half() {
+        assert_eq!(masked("123-45-6789", 4, '*'), r#""*******6789""#);
+        assert_eq!(masked("12345", 4, '*'), r#""***45""#);
+        assert_eq!(masked("1", 4, '*'), r#""*""#);
+        assert_eq!(masked("", 4, '*'), r#""""#);
+        assert_eq!(masked("abcd", 0, '*'), r#""****""#);
+        assert_eq!(masked(r"\ud83d\ude00\u00e9\n😀", 2, 'x'), r#""xx\n😀""#);
+        assert_eq!(masked("ab", 0, '"'), r#""\"\"""#);
+        assert_eq!(masked("a", 0, '\u{1}'), r#""\u0001""#);
+    }
+
+    fn hashed(profile: &str, raw: &str, is_reference: bool) -> String {
+        let mut out = Vec::new();
+        HashKey::new(&[7; 32], profile).unwrap().write(raw.as_bytes(), is_reference, &mut out).unwrap();
+        String::from_utf8(out).unwrap().trim_matches('"').to_owned()
+    }
+
+    #[test]
+    fn a_hash_replaces_the_id_of_a_reference_and_the_whole_of_anything_else() {
+        let id = hashed("p", "123", false);
+        assert!(id.len() == 64 && id.bytes().all(|byte| b"0123456789abcdef".contains(&byte)));
+        assert_eq!(hashed("p", "12\\u0033", false), id);
+        assert_eq!(hashed("p", "Patient/123", true), format!("Patient/{id}"));
+        assert_eq!(
+            hashed("p", r"https:\/\/x\/Patient\/123\/_history\/1", true),
+            format!("https://x/Patient/{id}/_history/1")
+        );
+        assert_eq!(hashed("p", "Patient/123", false).len(), 64);
+        assert_eq!(hashed("p", "Patient?name=x", true).len(), 64);
+    }
+
+    #[test]
+    fn hashes_of_two_profiles_differ_and_the_key_is_not_shown() {
+        assert_ne!(hashed("p", "123", false), hashed("q", "123", false));
+        assert_eq!(format!("{:?}", HashKey::new(&[7; 32], "p")), "Some(HashKey)");
+    }
+}

@@ -1,0 +1,119 @@
+//! What of the input has left, will leave, and may leave.
+//!
+//! The input at hand (`data`) is in three parts: what is done with, `data[..done]`; what is sure to leave but was not
+//! copied yet, `data[done..sure]`, so that long runs are copied at once; and what is undecided, `data[sure..]`: a comma
+//! and a key whose value is not judged, opening brackets of what may turn out empty. When something goes from the middle
+//! of what is undecided, the part before it moves to `pending`.
+//!
+//! Places that have to outlive such moves are kept as offsets in the output that there would be if all that is
+//! undecided stayed.
+
+/// See the module's documentation. `pending` holds something only while nothing is sure.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    emitted: u64,
+    pending: Vec<u8>,
+    done: usize,
+    sure: usize,
+}
+
+impl Draft {
+    /// From where on the input is undecided.
+    pub(super) fn sure(&self) -> usize {
+        self.sure
+    }
+
+    /// How much is undecided, up to `at`.
+    #[inline]
+    pub(super) fn undecided(&self, at: usize) -> usize {
+        self.pending.len() + at.saturating_sub(self.sure)
+    }
+
+    /// The place of `at`, which is undecided or the first that will be, in the output.
+    pub(super) fn offset(&self, at: usize) -> u64 {
+        self.emitted + (self.pending.len() + at.saturating_sub(self.done)) as u64
+    }
+
+    /// Everything up to `to` leaves.
+    #[inline]
+    pub(super) fn keep(&mut self, to: usize, out: &mut Vec<u8>) {
+        if !self.pending.is_empty() {
+            self.emitted += self.pending.len() as u64;
+            out.append(&mut self.pending);
+        }
+        self.sure = to;
+    }
+
+    /// From `from` on, which is undecided, nothing up to `to` leaves. What stands before stays undecided.
+    pub(super) fn drop(&mut self, data: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+        self.flush(data, out);
+        self.pending.extend_from_slice(data.get(self.sure..from).unwrap_or_default());
+        (self.done, self.sure) = (to, to);
+    }
+
+    /// All that is undecided from `offset` on is taken back, up to `to` in the input.
+    pub(super) fn withdraw(&mut self, data: &[u8], offset: u64, to: usize, out: &mut Vec<u8>) {
+        let after = usize::try_from(offset.saturating_sub(self.emitted)).unwrap_or(usize::MAX);
+        if after < self.pending.len() {
+            self.pending.truncate(after);
+            (self.done, self.sure) = (to, to);
+        } else {
+            self.drop(data, self.done + (after - self.pending.len()), to, out);
+        }
+    }
+
+    /// Puts bytes of our own after what is undecided. Only after [`Draft::drop`] or [`Draft::withdraw`].
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// Copies what is sure to leave.
+    pub(super) fn flush(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        if self.done < self.sure {
+            self.emitted += (self.sure - self.done) as u64;
+            out.extend_from_slice(data.get(self.done..self.sure).unwrap_or_default());
+            self.done = self.sure;
+        }
+    }
+
+    /// The input at hand now begins where it was done with. Answers by how much.
+    pub(super) fn rebase(&mut self) -> usize {
+        let by = std::mem::take(&mut self.done);
+        self.sure = self.sure.saturating_sub(by);
+        by
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_from_the_middle_leaves_the_rest_undecided() {
+        let (data, mut out, mut draft) = (b"0123456789", Vec::new(), Draft::default());
+        draft.keep(2, &mut out);
+        let five = draft.offset(5);
+        draft.drop(data, 5, 7, &mut out);
+        assert_eq!((out.as_slice(), draft.undecided(7)), (&b"01"[..], 3));
+        let eight = draft.offset(8);
+        draft.drop(data, 8, 9, &mut out);
+        draft.withdraw(data, eight, 9, &mut out);
+        assert_eq!((eight - five, draft.undecided(9)), (1, 4));
+        draft.withdraw(data, five, 9, &mut out);
+        draft.keep(10, &mut out);
+        draft.flush(data, &mut out);
+        assert_eq!(out, b"012349");
+    }
+
+    #[test]
+    fn what_is_undecided_in_the_input_can_be_taken_back() {
+        let (data, mut out, mut draft) = (b"0123456789", Vec::new(), Draft::default());
+        draft.keep(2, &mut out);
+        let four = draft.offset(4);
+        draft.withdraw(data, four, 8, &mut out);
+        draft.write(b"-");
+        draft.keep(10, &mut out);
+        draft.flush(data, &mut out);
+        assert_eq!(out, b"0123-89");
+    }
+}

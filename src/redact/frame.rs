@@ -1,0 +1,111 @@
+//! What is known of the containers that are open, and of the value that comes next.
+
+use super::place::Place;
+use super::program::{ConditionId, NO_RULE, Position, RuleId};
+use crate::json;
+
+/// An open container that rules can reach.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) is_object: bool,
+    /// Where it stands, for the rules.
+    pub(super) position: Position,
+    /// Where it stands, for resources.
+    pub(super) place: Place,
+    /// What no rule touches goes: the container was removed, and only what earlier rules take from it can stay.
+    pub(super) drops: bool,
+    /// Rules from this one on do not count any more: it took the container.
+    pub(super) until: RuleId,
+    /// A rule for each element of this array.
+    pub(super) every: Option<RuleId>,
+    /// The place of its member, in the output: of the comma before it, or the key or value.
+    pub(super) start: u64,
+    /// The place of its opening bracket, in the output.
+    pub(super) value: u64,
+    /// Something was taken out.
+    pub(super) lost: bool,
+    /// What is taken out of this array leaves a `null`, since the places of its elements count.
+    pub(super) nulls: bool,
+    /// Something in it is undecided that stays if anything does.
+    pub(super) pends: bool,
+    /// How many facts were known before those about this object.
+    pub(super) facts: usize,
+}
+
+impl Frame {
+    /// The text around the root; the root is its only element, or each line is one.
+    pub(super) fn base(position: Position, place: Place) -> Self {
+        Self {
+            is_object: false,
+            position,
+            place,
+            drops: false,
+            until: NO_RULE,
+            every: None,
+            start: 0,
+            value: 0,
+            lost: false,
+            nulls: false,
+            pends: false,
+            facts: 0,
+        }
+    }
+}
+
+/// The value that comes next, by its key or as an element.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Where what goes with it begins in the input: the comma before it, or its key, or itself.
+    pub(super) start: Option<usize>,
+    pub(super) position: Position,
+    pub(super) place: Place,
+    /// Its key is `resourceType`.
+    pub(super) names_type: bool,
+    /// Its key begins with `_`.
+    pub(super) is_twin: bool,
+    /// Its key says that it is a reference.
+    pub(super) is_reference: bool,
+}
+
+/// What is being done with the tokens.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// They are judged.
+    Walk,
+    /// They are read ahead, to be judged later.
+    Scout(Scout),
+    /// They are inside a container that was judged whole.
+    Skip(Skip),
+}
+
+/// Reading ahead in an object.
+#[derive(Debug)]
+pub(super) struct Scout {
+    /// Behind its opening bracket.
+    pub(super) place: json::Place,
+    /// The depth of its members.
+    pub(super) depth: usize,
+    pub(super) sought: Sought,
+    /// The key just read, if it matters.
+    pub(super) key: bool,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub(super) enum Sought {
+    /// The type of a resource.
+    Type,
+    /// Values of siblings: the conditions whose key was not met yet, those that the last key is about, the rest.
+    Facts { left: Vec<ConditionId>, current: Vec<ConditionId>, read: Vec<ConditionId> },
+}
+
+/// Passing through a container.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Skip {
+    /// The depth of its members.
+    pub(super) depth: usize,
+    /// Whether it leaves.
+    pub(super) keeps: bool,
+    /// Whether it may not name a resource type.
+    pub(super) watches: bool,
+}

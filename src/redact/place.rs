@@ -1,0 +1,81 @@
+//! Where R4 allows a resource (<http://hl7.org/fhir/R4/resource.html>): at the root, in `Bundle.entry.resource` and
+//! `Bundle.entry.response.outcome`, in `contained`, and in a parameter's `resource`, however deep in `part`.
+//!
+//! A `resourceType` anywhere else is refused: a reader that took it at its word would see a resource that no rule has.
+//! The one element of R4 that has this name, `ExampleScenario.instance.resourceType`, is let be.
+
+use crate::fhir::{ResourceType, TypeSet};
+
+/// The key that makes an object a resource.
+pub(super) const RESOURCE_TYPE: &[u8] = b"resourceType";
+
+/// Where a value stands, as far as resources are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// No resource may stand here or below.
+    Elsewhere,
+    /// A resource has to stand here. A contained one needs no grant of its own.
+    Slot {
+        contained: bool,
+    },
+    /// Inside a resource of this type.
+    Resource(ResourceType),
+    /// An array of contained resources.
+    Contained,
+    /// `Bundle.entry`, and one of them.
+    Entries,
+    Entry,
+    /// `Bundle.entry.response`
+    Response,
+    /// `Parameters.parameter` or a `part`, and one of them.
+    Parameters,
+    Parameter,
+    /// `ExampleScenario.instance`, and one of them.
+    Instances,
+    Instance,
+}
+
+impl Place {
+    /// The place of the member `key`.
+    pub(super) fn member(self, key: &[u8]) -> Self {
+        match (self, key) {
+            (Self::Elsewhere, _) => Self::Elsewhere,
+            (Self::Resource(kind), _) => match (kind.name(), key) {
+                ("Bundle", b"entry") => Self::Entries,
+                ("Parameters", b"parameter") => Self::Parameters,
+                ("ExampleScenario", b"instance") => Self::Instances,
+                // These three are no DomainResource.
+                ("Bundle" | "Parameters" | "Binary", _) => Self::Elsewhere,
+                (_, b"contained") => Self::Contained,
+                _ => Self::Elsewhere,
+            },
+            (Self::Entry, b"resource") | (Self::Response, b"outcome") | (Self::Parameter, b"resource") => {
+                Self::Slot { contained: false }
+            }
+            (Self::Entry, b"response") => Self::Response,
+            (Self::Parameter, b"part") => Self::Parameters,
+            _ => Self::Elsewhere,
+        }
+    }
+
+    /// The place of an element.
+    pub(super) fn element(self) -> Self {
+        match self {
+            Self::Contained => Self::Slot { contained: true },
+            Self::Entries => Self::Entry,
+            Self::Parameters => Self::Parameter,
+            Self::Instances => Self::Instance,
+            _ => Self::Elsewhere,
+        }
+    }
+
+    /// Whether an object here may have a `resourceType`.
+    pub(super) fn may_name_type(self) -> bool {
+        matches!(self, Self::Resource(_) | Self::Instance)
+    }
+}
+
+/// Whether a resource of this type may leave when `granted` are. What carries others, and what says why not, may.
+pub(super) fn is_granted(kind: ResourceType, granted: Option<&TypeSet>) -> bool {
+    granted.is_none_or(|granted| granted.contains(kind)) || matches!(kind.name(), "Bundle" | "OperationOutcome")
+}

@@ -1,0 +1,262 @@
+//! The redactor of one answer: pieces in, what may leave out.
+
+use std::rc::Rc;
+
+use super::draft::Draft;
+use super::error::Error;
+use super::frame::{Frame, Member, Task};
+use super::place::Place;
+use super::program::Program;
+use super::scout::Facts;
+use super::summary::Summary;
+use crate::fhir::TypeSet;
+use crate::json::{Framing, Lexer, Limits, SeenKeys, Token};
+
+/// What an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object or array.
+    Json,
+    /// One JSON object or array a line.
+    Ndjson,
+    /// One FHIR resource.
+    FhirJson,
+    /// One FHIR resource a line.
+    FhirNdjson,
+}
+
+impl Format {
+    /// Whether it holds resources.
+    #[must_use]
+    pub fn is_fhir(self) -> bool {
+        matches!(self, Self::FhirJson | Self::FhirNdjson)
+    }
+
+    /// Whether each line is a text of its own.
+    #[must_use]
+    pub fn is_lines(self) -> bool {
+        matches!(self, Self::Ndjson | Self::FhirNdjson)
+    }
+}
+
+/// How an answer is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What it is.
+    pub format: Format,
+    /// In FHIR, the resource types that may leave; all when absent. Bundle, OperationOutcome and contained resources
+    /// may always, while Parameters needs a grant.
+    pub granted: Option<TypeSet>,
+    /// Limits on its form. `max_string` binds only strings that `mask` or `hash` have to see whole.
+    pub limits: Limits,
+    /// How much may be held back, in bytes.
+    pub hold_back: usize,
+}
+
+impl Options {
+    /// The limits that stand where nothing else is said.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        let limits = Limits { max_string: 64 << 10, ..Limits::default() };
+        Self { format, granted: None, limits, hold_back: 256 << 10 }
+    }
+}
+
+/// The redactor of one answer. See the documentation of [`redact`](super).
+pub struct Redactor {
+    pub(super) program: Rc<Program>,
+    pub(super) options: Options,
+    pub(super) lexer: Lexer,
+    pub(super) draft: Draft,
+    /// The text around the root, and the open containers that rules can reach.
+    pub(super) frames: Vec<Frame>,
+    /// How many of them have something that stays, so that their opening brackets have left. They are the first ones.
+    pub(super) opened: usize,
+    pub(super) member: Member,
+    pub(super) task: Task,
+    /// A string that leaves, or does not, while it is read.
+    pub(super) streamed: Option<bool>,
+    /// The root, or that of this line, has ended.
+    pub(super) root_ended: bool,
+    /// Nothing of this line leaves.
+    pub(super) line_lost: bool,
+    pub(super) seen: SeenKeys,
+    pub(super) facts: Facts,
+    pub(super) summary: Summary,
+    /// Input that is not done with.
+    held: Vec<u8>,
+    end: Option<Error>,
+}
+
+/// The input at hand and the output.
+pub(super) struct Stream<'a> {
+    pub(super) data: &'a [u8],
+    pub(super) out: &'a mut Vec<u8>,
+}
+
+impl Redactor {
+    /// A redactor at the beginning of an answer.
+    #[must_use]
+    pub fn new(program: Rc<Program>, options: Options) -> Self {
+        let Options { format, granted: _, limits, hold_back } = options;
+        let place = if format.is_fhir() { Place::Slot { contained: false } } else { Place::Elsewhere };
+        let position = program.automaton.root();
+        let (start, names_type, is_twin, is_reference) = (None, false, false, false);
+        Self {
+            summary: Summary::new(&program),
+            program,
+            options,
+            lexer: Lexer::new(limits, if format.is_lines() { Framing::Lines } else { Framing::One }),
+            draft: Draft::default(),
+            frames: vec![Frame::base(position, place)],
+            opened: 1,
+            member: Member { start, position, place, names_type, is_twin, is_reference },
+            task: Task::Walk,
+            streamed: None,
+            root_ended: false,
+            line_lost: false,
+            seen: SeenKeys::new(limits.max_keys, hold_back),
+            facts: Facts::default(),
+            held: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// Takes the next piece and appends what may leave to `out`. After an error the answer has to be given up, and every
+    /// further call gives the same.
+    pub fn write(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        if let Some(error) = self.end {
+            return Err(error);
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let result = if held.is_empty() {
+            let result = self.run(&mut Stream { data: piece, out });
+            held.extend_from_slice(piece.get(self.rebase()..).unwrap_or_default());
+            result
+        } else {
+            held.extend_from_slice(piece);
+            let result = self.run(&mut Stream { data: &held, out });
+            held.drain(..self.rebase().min(held.len()));
+            result
+        };
+        match result {
+            Ok(()) => self.held = held,
+            Err(error) => self.end = Some(error),
+        }
+        result
+    }
+
+    /// Says that the answer has ended. All that may leave has left before; only now is it known to be whole.
+    ///
+    /// An empty answer is cut short, but for one of lines, which may have none.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.end {
+            return Err(error);
+        }
+        let verdict = match self.lexer.finish() {
+            Ok(None) => Ok(()),
+            // A number ends where the text does.
+            Ok(Some(_)) => Err(Error::RootScalar),
+            Err(error) => Err(error.into()),
+        };
+        self.end = Some(verdict.err().unwrap_or(Error::Ended));
+        verdict
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Everything that can be done with the input at hand.
+    fn run(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        loop {
+            let more = match self.task {
+                Task::Walk => self.walk(stream)?,
+                Task::Skip(skip) => self.skip(skip, stream)?,
+                Task::Scout(_) => self.scout(stream)?,
+            };
+            if !more {
+                self.draft.flush(stream.data, stream.out);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Judges tokens until the input ends, or another task begins. Answers whether there is more to do.
+    fn walk(&mut self, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        while let Some(token) = self.lexer.next(stream.data)? {
+            if self.draft.undecided(self.lexer.start()) > self.options.hold_back {
+                return Err(Error::HoldBack);
+            }
+            match token {
+                Token::Key => self.key(stream)?,
+                Token::Comma => self.comma(stream),
+                Token::BeginObject | Token::BeginArray => self.begin(token, stream)?,
+                Token::EndObject | Token::EndArray => self.close(stream)?,
+                Token::Newline => self.newline(stream),
+                Token::String | Token::Number | Token::True | Token::False | Token::Null => self.scalar(token, stream)?,
+            }
+            if !matches!(self.task, Task::Walk) {
+                return Ok(true);
+            }
+        }
+        self.pause(stream)?;
+        Ok(false)
+    }
+
+    /// The input at hand ends between tokens or in one.
+    fn pause(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        match self.lexer.unfinished() {
+            Some(Token::String) => self.pause_in_string(stream)?,
+            Some(Token::Key) => (),
+            Some(_) if self.frames.len() == 1 => return Err(Error::RootScalar),
+            None if self.root_ended && self.line_lost => {
+                self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+            }
+            None if self.root_ended => self.draft.keep(self.lexer.at(), stream.out),
+            _ => (),
+        }
+        let reached = if self.lexer.unfinished().is_some() { self.lexer.start() } else { self.lexer.at() };
+        if self.draft.undecided(reached) > self.options.hold_back { Err(Error::HoldBack) } else { Ok(()) }
+    }
+
+    /// Passes through a container that was judged whole. Answers whether there is more to do.
+    fn skip(&mut self, skip: super::frame::Skip, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        let mut ended = false;
+        while let Some(token) = self.lexer.next(stream.data)? {
+            match token {
+                Token::Key if skip.watches && self.is_resource_type(stream) => return Err(Error::MisplacedResource),
+                Token::EndObject | Token::EndArray if self.lexer.depth() < skip.depth => {
+                    self.task = Task::Walk;
+                    self.root_ended = self.frames.len() == 1;
+                    ended = true;
+                    break;
+                }
+                _ => (),
+            }
+        }
+        let to = match self.lexer.unfinished() {
+            None | Some(Token::String) => self.lexer.at(),
+            Some(_) => self.lexer.start(),
+        };
+        if skip.keeps {
+            self.draft.keep(to, stream.out);
+        } else {
+            self.draft.drop(stream.data, self.draft.sure(), to, stream.out);
+        }
+        Ok(ended)
+    }
+
+    /// Lets go of the input that is done with. Answers how much that is.
+    fn rebase(&mut self) -> usize {
+        let by = self.draft.rebase();
+        self.lexer.rebase(by);
+        self.member.start = self.member.start.map(|start| start.saturating_sub(by));
+        if let Task::Scout(scout) = &mut self.task {
+            scout.place.rebase(by);
+        }
+        by
+    }
+}

@@ -1,0 +1,92 @@
+//! Where the id stands in a FHIR reference (R4, references.html section 2.3.0.1), so that a hash can replace it alone
+//! and the reference still leads to what has the same hash.
+
+use std::ops::Range;
+
+use crate::fhir::ResourceType;
+
+/// The members whose strings are references.
+pub(super) fn is_reference_key(key: &[u8]) -> bool {
+    key == b"reference" || key == b"fullUrl"
+}
+
+/// Where the id stands in `#id`, `urn:uuid:id`, `urn:oid:id`, or `Type/id` with a base before it and a version after it
+/// or not. `None` for everything else, a search or an unknown type, say.
+pub(super) fn id_in(reference: &str) -> Option<Range<usize>> {
+    let rest_of = |rest: &str| (!rest.is_empty()).then(|| reference.len() - rest.len()..reference.len());
+    if let Some(rest) = reference.strip_prefix('#') {
+        return rest_of(rest);
+    }
+    for scheme in ["urn:uuid:", "urn:oid:"] {
+        if let Some((start, rest)) = reference.split_at_checked(scheme.len())
+            && start.eq_ignore_ascii_case(scheme)
+        {
+            return rest_of(rest);
+        }
+    }
+    let unversioned = match reference.split_once("/_history/") {
+        Some((before, version)) if is_id(version) => before,
+        Some(_) => return None,
+        None => reference,
+    };
+    let (before, id) = unversioned.rsplit_once('/')?;
+    let (base, kind) = before.rsplit_once('/').unwrap_or(("", before));
+    let based = base.is_empty() && !before.starts_with('/') || is_base(base);
+    (is_id(id) && based && ResourceType::parse(kind).is_some()).then(|| before.len() + 1..unversioned.len())
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+}
+
+fn is_base(text: &str) -> bool {
+    let scheme =
+        |scheme: &str| text.split_at_checked(scheme.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme));
+    (scheme("http://") || scheme("https://"))
+        && !text.contains(['?', '#', '"', '\\'])
+        && !text.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_found_in_every_form_of_a_reference() {
+        for (reference, id) in [
+            ("Patient/123", "123"),
+            ("Patient/123/_history/4", "123"),
+            ("https://ehr.example/fhir/Patient/a-1.b", "a-1.b"),
+            ("HTTP://ehr.example/Patient/1/_history/2", "1"),
+            ("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"),
+            ("urn:oid:1.2.3", "1.2.3"),
+            ("#p1", "p1"),
+        ] {
+            assert_eq!(id_in(reference).and_then(|range| reference.get(range)), Some(id), "{reference}");
+        }
+    }
+
+    #[test]
+    fn anything_else_has_no_id() {
+        for reference in [
+            "",
+            "#",
+            "123",
+            "/Patient/1",
+            "Doctor/1",
+            "patient/1",
+            "Patient/",
+            "Patient/1/",
+            "Patient/a b",
+            "Patient?identifier=1",
+            "Patient/1/_history/",
+            "Patient/1/_history/a/b",
+            "https://x/Patient?name=/Patient/1",
+            "ftp://x/Patient/1",
+            "urn:uuid:",
+            "urn:isbn:1",
+        ] {
+            assert_eq!(id_in(reference), None, "{reference}");
+        }
+    }
+}

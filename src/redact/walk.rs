@@ -1,0 +1,424 @@
+//! Token by token: which rule a value falls under, and what becomes of it.
+
+use std::borrow::Cow;
+
+use super::action::Action;
+use super::error::Error;
+use super::frame::{Frame, Skip, Task};
+use super::place::{Place, RESOURCE_TYPE, is_granted};
+use super::program::{DEAD, Position, RuleId, Verdict};
+use super::redactor::{Format, Redactor, Stream};
+use super::reference::is_reference_key;
+use super::summary::Deed;
+use crate::fhir::ResourceType;
+use crate::json::{Token, unescape};
+
+impl Redactor {
+    /// The key of the member that comes.
+    pub(super) fn key(&mut self, stream: &Stream<'_>) -> Result<(), Error> {
+        let key = self.key_text(stream);
+        self.seen.insert(&key)?;
+        let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
+        let names_type = self.options.format.is_fhir() && *key == *RESOURCE_TYPE;
+        if names_type && !frame.place.may_name_type() {
+            return Err(Error::MisplacedResource);
+        }
+        self.member.start.get_or_insert(self.lexer.start());
+        self.member.position = self.program.automaton.member(frame.position, &key);
+        self.member.place = frame.place.member(&key);
+        self.member.names_type = names_type && matches!(frame.place, Place::Resource(_));
+        self.member.is_twin = key.starts_with(b"_");
+        self.member.is_reference = is_reference_key(&key);
+        Ok(())
+    }
+
+    /// The comma after a value. In front of one that stays it is undecided with the member that comes; where nothing
+    /// stayed yet it goes with what went.
+    pub(super) fn comma(&mut self, stream: &mut Stream<'_>) {
+        let start = self.lexer.start();
+        if self.is_opened() {
+            self.draft.keep(start, stream.out);
+        } else if !self.frames.last().is_some_and(|frame| frame.pends) {
+            self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+            self.member.start = None;
+            return;
+        }
+        self.member.start = Some(start);
+    }
+
+    /// The end of a line.
+    pub(super) fn newline(&mut self, stream: &mut Stream<'_>) {
+        if std::mem::take(&mut self.line_lost) {
+            self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+        } else {
+            self.draft.keep(self.lexer.at(), stream.out);
+        }
+        self.root_ended = false;
+    }
+
+    /// A scalar, whole.
+    pub(super) fn scalar(&mut self, token: Token, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let (start, end) = (self.lexer.start(), self.lexer.at());
+        match self.streamed.take() {
+            Some(true) => {
+                self.draft.keep(end, stream.out);
+                return Ok(());
+            }
+            Some(false) => {
+                self.draft.drop(stream.data, self.draft.sure(), end, stream.out);
+                return Ok(());
+            }
+            None => self.expect_scalar()?,
+        }
+        let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
+        if self.member.names_type {
+            if frame.drops && !self.is_opened() {
+                self.pend();
+            } else {
+                self.stays(end, stream);
+            }
+            return Ok(());
+        }
+        let Some(verdict) = self.verdict([self.member.position.resource, self.member.position.root]) else {
+            if frame.drops {
+                self.goes(start, end, stream);
+            } else if frame.nulls && token == Token::Null && !self.is_opened() {
+                self.pend();
+            } else {
+                self.stays(end, stream);
+            }
+            return Ok(());
+        };
+        let raw = self.lexer.text(token, stream.data);
+        self.rule_on_scalar(verdict, (token == Token::String).then_some(raw), (start, end), stream)
+    }
+
+    /// A string that goes on in the next piece: if what becomes of it can be said, what is there of it leaves or goes.
+    pub(super) fn pause_in_string(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let (start, at) = (self.lexer.start(), self.lexer.at());
+        match self.streamed {
+            Some(true) => self.draft.keep(at, stream.out),
+            Some(false) => self.draft.drop(stream.data, self.draft.sure(), at, stream.out),
+            None => {
+                self.expect_scalar()?;
+                if self.member.names_type {
+                    return Ok(());
+                }
+                self.streamed = self.begin_streaming((start, at), stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
+    fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
+        let Some(verdict) = self.verdict([self.member.position.resource, self.member.position.root]) else {
+            let stays = !self.frames.last().is_some_and(|frame| frame.drops);
+            if stays {
+                self.stays(at, stream);
+            } else {
+                self.goes(start, at, stream);
+            }
+            return Ok(Some(stays));
+        };
+        let deed = self.deed(verdict, true);
+        if matches!(deed, Deed::Mask | Deed::Hash) {
+            self.check_length(at.saturating_sub(start + 1))?;
+            return Ok(None);
+        }
+        self.rule_on_scalar(verdict, Some(&[]), (start, at), stream)?;
+        Ok(Some(deed == Deed::Keep))
+    }
+
+    /// A container begins.
+    pub(super) fn begin(&mut self, token: Token, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let is_object = token == Token::BeginObject;
+        self.expect_value();
+        match self.member.place {
+            Place::Slot { .. } if is_object => {
+                self.scout_type();
+                Ok(())
+            }
+            Place::Slot { .. } => Err(Error::NotResource),
+            place => self.enter(is_object, self.member.position, place, stream),
+        }
+    }
+
+    /// The object that just began is a resource.
+    pub(super) fn enter_resource(&mut self, kind: ResourceType, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let implied = self.member.place == Place::Slot { contained: true };
+        if !implied && !is_granted(kind, self.options.granted.as_ref()) {
+            return Err(Error::TypeNotGranted);
+        }
+        let position = self.program.automaton.resource(self.member.position, kind);
+        self.enter(true, position, Place::Resource(kind), stream)
+    }
+
+    /// Judges the container that just began as a whole, and decides how what is inside will be.
+    fn enter(&mut self, is_object: bool, position: Position, place: Place, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let (start, at) = (self.lexer.start(), self.lexer.at());
+        let member = self.member.start.take().unwrap_or(start);
+        let Some(parent) = self.frames.last() else { return Err(Error::Ended) };
+        let mut frame = Frame {
+            is_object,
+            position,
+            place,
+            drops: parent.drops,
+            until: parent.until,
+            every: None,
+            start: self.draft.offset(member),
+            value: self.draft.offset(start),
+            lost: false,
+            nulls: self.options.format.is_fhir() && !is_object && parent.is_object && self.member.is_twin,
+            pends: false,
+            facts: self.facts.len(),
+        };
+        let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
+        if let Some(verdict) = self.verdict([outer, position.resource, position.root]) {
+            let deed = self.deed(verdict, false);
+            if !is_object && !verdict.twin && self.is_for_elements(verdict) {
+                frame.every = Some(verdict.rule);
+            } else {
+                self.summary.count(verdict.rule, deed);
+                if deed == Deed::Replace {
+                    self.member.start = Some(member);
+                    self.is_replaced(verdict.rule, (start, at), stream);
+                    self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps: false, watches: false });
+                    return Ok(());
+                }
+                frame.drops = deed != Deed::Keep;
+                frame.until = verdict.rule;
+            }
+        }
+        let out_of_reach = frame.every.is_none() && self.program.automaton.first_inside(position) >= frame.until;
+        let loses_root = frame.drops && self.frames.len() == 1;
+        if out_of_reach && place == Place::Elsewhere && !loses_root {
+            self.member.start = Some(member);
+            if frame.drops {
+                self.goes(start, at, stream);
+            } else {
+                self.stays(at, stream);
+            }
+            let watches = self.options.format.is_fhir();
+            self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps: !frame.drops, watches });
+            return Ok(());
+        }
+        if is_object {
+            self.seen.open();
+        }
+        self.frames.push(frame);
+        if is_object {
+            self.scout_facts(position);
+        }
+        Ok(())
+    }
+
+    /// A container ends.
+    pub(super) fn close(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let end = self.lexer.at();
+        let was_opened = self.is_opened();
+        let Some(frame) = self.frames.pop() else { return Err(Error::Ended) };
+        if frame.is_object {
+            self.seen.close();
+            self.facts.truncate(frame.facts);
+        }
+        self.member.start = None;
+        self.root_ended = self.frames.len() == 1;
+        if was_opened || !(frame.lost || frame.drops) {
+            self.stays(end, stream);
+            return Ok(());
+        }
+        let nulls = self.frames.last_mut().is_some_and(|parent| {
+            parent.lost = true;
+            parent.nulls
+        });
+        if self.root_ended {
+            return self.is_emptied(&frame, end, stream);
+        }
+        if nulls {
+            self.draft.withdraw(stream.data, frame.value, end, stream.out);
+            self.leaves_null(end, stream);
+        } else {
+            self.draft.withdraw(stream.data, frame.start, end, stream.out);
+        }
+        Ok(())
+    }
+
+    /// Nothing of the root was left.
+    fn is_emptied(&mut self, root: &Frame, end: usize, stream: &mut Stream<'_>) -> Result<(), Error> {
+        match self.options.format {
+            Format::FhirJson => return Err(Error::Emptied),
+            Format::Json => {
+                self.draft.withdraw(stream.data, root.value, end, stream.out);
+                self.draft.write(if root.is_object { b"{}" } else { b"[]" });
+                self.stays(end, stream);
+            }
+            Format::Ndjson | Format::FhirNdjson => {
+                self.draft.withdraw(stream.data, root.start, end, stream.out);
+                self.line_lost = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what a rule asks for on a scalar, whose text is given if it is a string.
+    fn rule_on_scalar(
+        &mut self,
+        verdict: Verdict,
+        string: Option<&[u8]>,
+        (start, end): (usize, usize),
+        stream: &mut Stream<'_>,
+    ) -> Result<(), Error> {
+        let deed = self.deed(verdict, string.is_some());
+        self.summary.count(verdict.rule, deed);
+        let raw = string.unwrap_or_default();
+        let mut written = Vec::new();
+        match (deed, self.program.rule(verdict.rule).map(|rule| &rule.action)) {
+            (Deed::Keep, _) => {
+                self.stays(end, stream);
+                return Ok(());
+            }
+            (Deed::Replace, Some(Action::Replace(_))) => {
+                self.is_replaced(verdict.rule, (start, end), stream);
+                return Ok(());
+            }
+            (Deed::Mask, Some(Action::Mask(mask))) => {
+                self.check_length(raw.len())?;
+                mask.write(raw, &mut written)?;
+            }
+            (Deed::Hash, Some(Action::Hash(key))) => {
+                self.check_length(raw.len())?;
+                key.write(raw, self.member.is_reference, &mut written)?;
+            }
+            _ => {
+                self.goes(start, end, stream);
+                return Ok(());
+            }
+        }
+        self.draft.drop(stream.data, start, end, stream.out);
+        self.draft.write(&written);
+        self.stays(end, stream);
+        Ok(())
+    }
+
+    /// What a rule puts in the place of a value stands there now.
+    fn is_replaced(&mut self, rule: RuleId, (start, end): (usize, usize), stream: &mut Stream<'_>) {
+        if let Some(Action::Replace(value)) = self.program.rule(rule).map(|rule| &rule.action) {
+            self.draft.drop(stream.data, start, end, stream.out);
+            self.draft.write(value);
+        }
+        self.stays(end, stream);
+    }
+
+    /// The value stays, and with it the brackets, keys and commas before it.
+    #[inline]
+    fn stays(&mut self, end: usize, stream: &mut Stream<'_>) {
+        self.opened = self.frames.len();
+        self.member.start = None;
+        self.draft.keep(end, stream.out);
+    }
+
+    /// The value goes, and with it its key and a comma, or it becomes `null`.
+    fn goes(&mut self, start: usize, end: usize, stream: &mut Stream<'_>) {
+        let member = self.member.start.take().unwrap_or(start);
+        let Some(frame) = self.frames.last_mut() else { return };
+        frame.lost = true;
+        if frame.nulls {
+            self.draft.drop(stream.data, start, end, stream.out);
+            self.leaves_null(end, stream);
+        } else {
+            self.draft.drop(stream.data, member, end, stream.out);
+        }
+    }
+
+    fn leaves_null(&mut self, end: usize, stream: &mut Stream<'_>) {
+        self.draft.write(b"null");
+        if self.is_opened() {
+            self.draft.keep(end, stream.out);
+        } else {
+            self.pend();
+        }
+    }
+
+    /// The value stays if anything else in its container does.
+    fn pend(&mut self) {
+        self.member.start = None;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pends = true;
+        }
+    }
+
+    /// The first of the rules that touch a value, if one does. A rule for each element of the array around it is one.
+    #[inline]
+    fn verdict<const N: usize>(&self, states: [u32; N]) -> Option<Verdict> {
+        let frame = self.frames.last()?;
+        let touching = states.into_iter().filter_map(|state| {
+            let verdicts = &self.program.automaton.state(state).verdicts;
+            let counting = verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
+            counting.copied().find(|verdict| self.conditions_hold(verdict.rule, frame.facts))
+        });
+        let every = frame.every.map(|rule| Verdict { rule, twin: false, each: false });
+        touching.chain(every).min_by_key(|verdict| verdict.rule)
+    }
+
+    fn deed(&self, verdict: Verdict, is_string: bool) -> Deed {
+        let action = self.program.rule(verdict.rule).map_or(&Action::Remove, |rule| &rule.action);
+        Deed::of(verdict, action, is_string)
+    }
+
+    /// Whether a rule that touches an array is for its elements.
+    fn is_for_elements(&self, verdict: Verdict) -> bool {
+        match self.program.rule(verdict.rule).map(|rule| &rule.action) {
+            Some(Action::Mask(_) | Action::Hash(_)) => true,
+            Some(Action::Replace(_)) => verdict.each,
+            Some(Action::Remove | Action::Keep) | None => false,
+        }
+    }
+
+    /// A value begins: an element is where its array says.
+    fn expect_value(&mut self) {
+        let Some(frame) = self.frames.last() else { return };
+        if frame.is_object {
+            return;
+        }
+        let is_root = self.frames.len() == 1;
+        self.member.start.get_or_insert(if is_root { self.draft.sure() } else { self.lexer.start() });
+        if is_root {
+            (self.member.position, self.member.place) = (frame.position, frame.place);
+        } else {
+            self.member.position = self.program.automaton.element(frame.position);
+            self.member.place = frame.place.element();
+        }
+        (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);
+    }
+
+    fn expect_scalar(&mut self) -> Result<(), Error> {
+        if self.frames.len() == 1 {
+            return Err(Error::RootScalar);
+        }
+        self.expect_value();
+        if matches!(self.member.place, Place::Slot { .. }) { Err(Error::NotResource) } else { Ok(()) }
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), Error> {
+        if length > self.options.limits.max_string { Err(Error::LongString) } else { Ok(()) }
+    }
+
+    /// Whether something in the innermost container stays.
+    #[inline]
+    fn is_opened(&self) -> bool {
+        self.opened == self.frames.len()
+    }
+
+    #[inline]
+    pub(super) fn is_resource_type(&self, stream: &Stream<'_>) -> bool {
+        let raw = self.lexer.text(Token::Key, stream.data);
+        if self.lexer.escaped() { *unescape(raw) == *RESOURCE_TYPE } else { raw == RESOURCE_TYPE }
+    }
+
+    #[inline]
+    pub(super) fn key_text<'d>(&self, stream: &Stream<'d>) -> Cow<'d, [u8]> {
+        let raw = self.lexer.text(Token::Key, stream.data);
+        if self.lexer.escaped() { unescape(raw) } else { Cow::Borrowed(raw) }
+    }
+}
