@@ -62,7 +62,7 @@ impl Redact {
         let Some(program) = engine.profile(&self.profile) else {
             return Err(CannotRun(format!("`{}` has no redaction profile `{}`", path.display(), self.profile)));
         };
-        let redactor = Redactor::new(Rc::clone(&program), Options { format: self.format(), ..Options::default() });
+        let redactor = Redactor::new(Rc::clone(&program), Options::new(self.format()));
         let output = Withholding::new(std::io::stdout().lock());
         match &self.file {
             Some(path) => {
@@ -92,7 +92,7 @@ fn stream(mut input: impl Read, mut redactor: Redactor, mut output: Withholding<
         out.clear();
         let judged = match chunk.get(..read) {
             Some(part) if read > 0 => redactor.write(part, &mut out),
-            _ => redactor.finish(&mut out),
+            _ => redactor.finish(),
         };
         if let Err(error) = judged {
             style::complain(&format!("the input is refused: {error}"));

@@ -100,7 +100,7 @@ impl Answer {
     /// How often each rule of the profile was used.
     pub(super) fn redactions(&self) -> Vec<u64> {
         match &self.body {
-            Body::Redacting(redactor) => redactor.uses().to_vec(),
+            Body::Redacting(redactor) => redactor.summary().rules.clone(),
             Body::Passing => Vec::new(),
         }
     }
@@ -110,7 +110,7 @@ impl Answer {
         record.profile = self.plan.profile.as_ref().map(|(name, _)| Rc::clone(name));
         record.unredacted_media_type = self.unseen;
         if let Body::Redacting(redactor) = &self.body {
-            record.redacted = redactor.redacted();
+            record.redacted = redactor.summary().changed();
         }
     }
 
@@ -133,8 +133,9 @@ impl Answer {
         if end {
             self.left = true;
         } else if let Some(format) = self.format(head)? {
-            let program = self.plan.profile.as_ref().map_or_else(Program::pass, |(_, program)| Rc::clone(program));
-            let options = Options { format, granted: self.plan.granted, ..Options::default() };
+            let program =
+                self.plan.profile.as_ref().map_or_else(|| Rc::new(Program::pass()), |(_, program)| Rc::clone(program));
+            let options = Options { granted: self.plan.granted, ..Options::new(format) };
             self.body = Body::Redacting(Box::new(Redactor::new(program, options)));
             effects.next = Next::Hold(self.plan.timeout);
         } else {
@@ -152,7 +153,9 @@ impl Answer {
         }
         let value = head.single("content-type").ok().flatten().ok_or(Rule::AnswerMediaType)?;
         let media_type = MediaType::parse(value).map_err(|_| Rule::AnswerMediaType)?;
-        let fhir = self.plan.base.is_some() || media_type.essence().starts_with("application/fhir+");
+        // Rules on FHIR paths take effect in resources alone: what is read as plain JSON would escape them.
+        let asks_for_fhir = self.plan.profile.as_ref().is_some_and(|(_, program)| program.needs_fhir());
+        let fhir = asks_for_fhir || self.plan.base.is_some() || media_type.essence().starts_with("application/fhir+");
         match media_type.json() {
             Some(JsonLayout::Document) => Ok(Some(if fhir { Format::FhirJson } else { Format::Json })),
             Some(JsonLayout::Lines) => Ok(Some(Format::FhirNdjson)),
@@ -169,7 +172,7 @@ impl Answer {
         redactor.write(&chunk, &mut out).map_err(reason)?;
         // What has no bytes has nothing to redact: HTTP/2 ends many an empty answer with an empty frame.
         if end && !self.is_empty {
-            redactor.finish(&mut out).map_err(reason)?;
+            redactor.finish().map_err(reason)?;
         }
         if self.plan.shadow {
             return Ok(Effects::default());
@@ -185,12 +188,7 @@ impl Answer {
             return Ok(Effects::default());
         }
         if let (Body::Redacting(redactor), false) = (&mut self.body, self.is_empty) {
-            let mut out = Vec::new();
-            redactor.finish(&mut out).map_err(reason)?;
-            // The redactor lets everything go by the last bracket; a body can no longer be changed here.
-            if !out.is_empty() {
-                return Err(Rule::Internal.into());
-            }
+            redactor.finish().map_err(reason)?;
         }
         self.left = true;
         Ok(Effects { drop_trailers: true, ..Effects::default() })
@@ -199,11 +197,16 @@ impl Answer {
 
 /// What the redactor's error means for the client.
 fn reason(error: redact::Error) -> Reason {
-    match error.kind() {
-        redact::ErrorKind::Malformed => Rule::AnswerMalformed,
-        redact::ErrorKind::Limit => Rule::AnswerLimit,
-        redact::ErrorKind::NotGranted => Rule::AnswerTypeNotGranted,
-        redact::ErrorKind::NotFhir => Rule::AnswerNotFhir,
+    use crate::json::Error as Json;
+    use redact::Error;
+    match error {
+        Error::Malformed(Json::TooDeep | Json::TooManyKeys | Json::LongKey | Json::LongString | Json::LongNumber) => {
+            Rule::AnswerLimit
+        }
+        Error::Malformed(_) | Error::RootScalar | Error::Ended => Rule::AnswerMalformed,
+        Error::HoldBack | Error::LongString => Rule::AnswerLimit,
+        Error::TypeNotGranted => Rule::AnswerTypeNotGranted,
+        Error::NotResource | Error::MisplacedResource | Error::Emptied => Rule::AnswerNotFhir,
     }
     .into()
 }

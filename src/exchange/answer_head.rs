@@ -5,9 +5,13 @@
 //! which a route adds. `Location`, `Content-Location` and `Link` pass where they lead to a resource under the route's
 //! base whose id no rule touches, and nowhere else.
 
+use std::rc::Rc;
+
 use super::answer::Plan;
 use super::effect::Change;
+use crate::fhir::ResourceType;
 use crate::http::Headers;
+use crate::redact::Program;
 
 /// Names that pass: none can hold an element of a resource. `content-length` is not among them, since it would be wrong.
 const ALLOWED: &[&str] = &[
@@ -81,5 +85,6 @@ fn is_harmless_target(target: &str, base: &str, plan: &Plan) -> bool {
     let (Some(""), Some(kind)) = (segments.next(), segments.next()) else { return rest.is_empty() };
     let id = segments.next();
     let profile = plan.profile.as_ref().map(|(_, program)| program);
-    id.is_none() || profile.is_none_or(|program| !program.touches_id(kind))
+    let touched = |program: &Rc<Program>| ResourceType::parse(kind).is_none_or(|kind| program.touches_id(kind));
+    id.is_none() || !profile.is_some_and(touched)
 }

@@ -110,7 +110,7 @@ impl Engine {
             let profiles = views.iter().filter_map(|view| view.profile.as_ref()).map(|(name, _)| Rc::clone(name));
             (Rc::clone(&route.name), route.rules.count(), profiles.collect())
         });
-        let profiles = self.0.programs.iter().map(|(name, program)| (name.clone(), program.rules()));
+        let profiles = self.0.programs.iter().map(|(name, program)| (name.clone(), program.rules().len()));
         Inventory { routes: routes.collect(), profiles: profiles.collect() }
     }
 
@@ -172,7 +172,7 @@ fn not_json() -> Diagnostic {
 fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Option<Compiled> {
     let (model, root) = (&loaded.model, &loaded.root);
     let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
-    let programs = redact::compile(&model.redaction, root.key("redaction"), env, report);
+    let programs = redact::compile(loaded, env, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
         let key = policy::secret::resolve(secret, 32, root.key("audit").key("key"), env, report)?;

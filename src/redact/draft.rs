@@ -29,6 +29,11 @@ impl Draft {
         self.pending.len() + at.saturating_sub(self.sure)
     }
 
+    /// What it takes in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// The place of `at`, which is undecided or the first that will be, in the output.
     pub(super) fn offset(&self, at: usize) -> u64 {
         self.emitted + (self.pending.len() + at.saturating_sub(self.done)) as u64

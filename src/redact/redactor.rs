@@ -163,6 +163,12 @@ impl Redactor {
         verdict
     }
 
+    /// How much of the answer is held back.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.capacity() + self.draft.held_bytes()
+    }
+
     /// What was done so far.
     #[must_use]
     pub fn summary(&self) -> &Summary {
