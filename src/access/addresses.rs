@@ -115,3 +115,41 @@ fn is_private(network: &IpNet) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_one_wherever_it_comes_from() {
+        let rules = AddressRules { allow: None, deny: vec![parse_network("::ffff:203.0.113.0/120").unwrap()] };
+        for address in ["203.0.113.9", "::ffff:203.0.113.9"] {
+            assert!(!rules.permits(address.parse().unwrap()), "{address}");
+            assert_eq!(parse_source(&format!("[{address}]:1")).or(parse_source(address)), "203.0.113.9".parse().ok());
+        }
+    }
+
+    #[test]
+    fn private_networks_are_known_to_their_edges() {
+        for (network, private) in [
+            ("10.0.0.0/8", true),
+            ("10.0.0.0/7", false),
+            ("172.16.0.0/12", true),
+            ("172.31.255.255", true),
+            ("172.32.0.0/16", false),
+            ("192.168.1.0/24", true),
+            ("100.64.0.0/10", true),
+            ("169.254.1.1", true),
+            ("127.0.0.1", true),
+            ("0.0.0.0/0", false),
+            ("203.0.113.0/24", false),
+            ("fc00::/7", true),
+            ("fc00::/6", false),
+            ("fe80::/10", true),
+            ("::1", true),
+            ("2001:db8::/32", false),
+        ] {
+            assert_eq!(is_private(&parse_network(network).unwrap()), private, "{network}");
+        }
+    }
+}

@@ -82,6 +82,8 @@ fn the_types_reached_are_those_named_or_any() {
     assert_eq!(reached("_has:Observation:patient:code=1"), expect("Observation", false, false));
     assert_eq!(reached("subject:Patient.organization:Organization.name=1"), expect("Organization,Patient", false, false));
     assert_eq!(reached("subject:Patient.organization.name=1"), expect("Patient", true, false));
+    assert_eq!(reached("subject:Patient._has:Group:member:_id=1"), expect("", true, false));
+    assert_eq!(reached("_filter=subject.name+eq+x"), expect("", true, false));
     assert_eq!(reached("_type=Patient,Coverage"), expect("Coverage,Patient", false, false));
     assert_eq!(reached("_query=x"), expect("", false, true));
     assert_eq!(reached("subject:Patient=1"), expect("", false, false));
