@@ -1,4 +1,4 @@
-//! May they: where a request comes from ([`addresses`]) and what its caller may do ([`rules`]).
+//! May they: where a request comes from ([`addresses`]) and what its caller may do ([`Rules`]).
 //!
 //! Both are compiled once from their part of the policy. A request is judged against [`Facts`] about it and a
 //! [`Caller`]; the answer is a [`Decision`], which says by which rule and, on `fhir` routes, which types the answer to
@@ -13,7 +13,7 @@ mod when;
 
 use serde_json::Value;
 
-use crate::fhir::{Interaction, TypeSet};
+use crate::fhir::{Interaction, ResourceType, TypeSet};
 use crate::http::{Captures, Host, Method, Template};
 use crate::identity::Principal;
 use crate::policy::{Loaded, model};
@@ -83,6 +83,14 @@ pub struct Grant {
     pub rule: usize,
     /// The resource types that the answer may hold, those that every answer may hold among them; any when absent.
     pub types: Option<TypeSet>,
+}
+
+impl Grant {
+    /// Whether the answer may hold a resource of this type.
+    #[must_use]
+    pub fn includes(&self, resource: ResourceType) -> bool {
+        self.types.is_none_or(|types| types.contains(resource))
+    }
 }
 
 /// Why a request may not pass.

@@ -3,6 +3,14 @@
 //! Every case has a name, unknown fields are refused, and a suite without cases fails. All cases of a suite are run
 //! before it fails, and each failure says what was found.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
@@ -97,6 +105,8 @@ struct EntryCase {
     url: String,
     #[serde(default)]
     if_none_exist: Option<String>,
+    #[serde(default)]
+    resource: Option<String>,
 }
 
 impl Request {
@@ -110,10 +120,11 @@ impl Request {
             (Awaits::Form, Some(form), _) => interaction.read_form(form.as_bytes())?,
             (Awaits::Bundle, _, Some(Bundle { r#type, entries })) => {
                 let kind = BundleKind::parse(r#type).ok_or(FhirError::NotAnInteraction)?;
-                let requests = entries.iter().map(|EntryCase { method, url, if_none_exist }| EntryRequest {
+                let requests = entries.iter().map(|EntryCase { method, url, if_none_exist, resource }| EntryRequest {
                     method,
                     url,
                     if_none_exist: if_none_exist.as_deref(),
+                    resource_type: resource.as_deref(),
                 });
                 interaction.read_bundle(kind, target.path(), requests)?;
             }

@@ -2,6 +2,8 @@
 //!
 //! A failure prints its seed; `SEED=n` runs that one alone.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use carewarden::access::{Caller, Decision, Facts, Rules, Setting};
 use carewarden::fhir::{Base, Interaction};
 use carewarden::http::{Headers, Host, Matched, Method, Router, Target, Template};
@@ -303,5 +305,65 @@ fn naming_more_in_an_allow_rule_never_refuses_what_was_granted() {
             let granted = matches!(narrow, Decision::Allow(_)) && matches!(wide, Decision::Deny(_));
             assert!(!granted || writes_subscriptions, "seed {seed}: {narrow:?}");
         }
+    });
+}
+
+const PARAMETERS: &[&str] = &[
+    "_include=Observation:subject:Patient",
+    "_revinclude:iterate=Provenance:target",
+    "_has:Group:member:code=x",
+    "subject:Patient.name=a b",
+    "subject.name=ü",
+    "_type=Patient,Group",
+    "_filter=name eq \"a.b\"",
+    "_sort=-subject.name",
+    "_query=x",
+    "_format=application/fhir+json",
+    "code:not=http://a.b|c",
+    "_count=5",
+];
+
+/// Escapes what has to be escaped, and other characters at random.
+fn escape(text: &str, random: &mut Random) -> String {
+    text.bytes()
+        .map(|byte| {
+            let plain = byte.is_ascii_alphanumeric() || b"_-.:=/|,".contains(&byte);
+            match (plain && random.below(3) > 0, random.below(2)) {
+                (true, _) => char::from(byte).to_string(),
+                (false, 0) => format!("%{byte:02x}"),
+                (false, _) => format!("%{byte:02X}"),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn no_spelling_of_a_query_hides_what_it_reaches() {
+    let (at, mut report) = anywhere();
+    let templates = [Template::compile("/**", &at, &mut report).unwrap()];
+    let base = Base::compile(&policy::model::Fhir { base: "/".to_owned() }, &templates, &at, &mut report).unwrap();
+    let parse = |method: &Method, path: &str, query: &str, form: Option<&str>| {
+        let mut interaction = Interaction::parse(method, &base.below(path)?, Some(query), &Headers::default()).ok()?;
+        if let Some(form) = form {
+            interaction.read_form(form.as_bytes()).ok()?;
+        }
+        Some((interaction.features(), interaction.touched()))
+    };
+    for_seeds(20_000, |seed, random| {
+        let parameters = random.some(PARAMETERS);
+        let spell = |random: &mut Random| {
+            let spelled = parameters.iter().map(|parameter| {
+                let (name, value) = parameter.split_once('=').unwrap();
+                format!("{}={}", escape(name, random), escape(value, random))
+            });
+            spelled.collect::<Vec<_>>().join(if random.below(2) == 0 { "&" } else { "&&" })
+        };
+        let spellings = [spell(random), spell(random), spell(random)];
+        let [one, other, form] = &spellings;
+        let expected = parse(&Method::Get, "/Observation", one, None);
+        assert!(expected.is_some(), "seed {seed}: {spellings:?}");
+        assert_eq!(parse(&Method::Get, "/Observation", other, None), expected, "seed {seed}: {spellings:?}");
+        assert_eq!(parse(&Method::Post, "/Observation/_search", "", Some(form)), expected, "seed {seed}: {spellings:?}");
+        assert_eq!(parse(&Method::Post, "/Observation/_search", one, Some(form)), expected, "seed {seed}: {spellings:?}");
     });
 }

@@ -180,6 +180,13 @@ impl Interaction {
         self.compartment.as_ref().map(|(kind, id)| (*kind, &**id))
     }
 
+    /// The type that the resource in the body must have. Servers differ in which they believe, body or path.
+    #[must_use]
+    pub fn body_type(&self) -> Option<ResourceType> {
+        let written = matches!(self.act, Act::Rest(InteractionKind::Create | InteractionKind::Update));
+        self.resource.filter(|_| written)
+    }
+
     /// What reaches beyond the resource named.
     #[must_use]
     pub fn features(&self) -> Features {

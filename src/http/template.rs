@@ -17,6 +17,9 @@ use crate::policy::document::Node;
 /// Segments in a template: a bound on the work and the stack of matching.
 const MAX_SEGMENTS: usize = 64;
 
+/// Literal paths that the braces of one template stand for: each has its place in the router.
+const MAX_ALTERNATIVES: usize = 1_000;
+
 /// A compiled path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -162,6 +165,14 @@ impl Template {
         if template.segments.len() > MAX_SEGMENTS {
             return Err(Fault(format!("more than {MAX_SEGMENTS} segments"), "end it with `**`".into()));
         }
+        let alternatives = template.segments.iter().fold(1_usize, |product, segment| match segment {
+            Segment::OneOf(names) => product.saturating_mul(names.len()),
+            Segment::Capture(_) => product,
+        });
+        if alternatives > MAX_ALTERNATIVES {
+            let help = "use `:name` where the text does not matter";
+            return Err(Fault(format!("braces for {alternatives} paths, more than {MAX_ALTERNATIVES}"), help.into()));
+        }
         Ok(template)
     }
 }
@@ -299,6 +310,8 @@ mod tests {
         }
         assert!(Template::parse(&"/a".repeat(65)).is_err());
         assert!(Template::parse(&"/a".repeat(64)).is_ok());
+        assert!(Template::parse(&"/{a,b}".repeat(10)).is_err());
+        assert!(Template::parse(&"/{a,b}".repeat(9)).is_ok());
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl BundleKind {
     }
 }
 
-/// `Bundle.entry.request`.
+/// `Bundle.entry.request`, and what goes with it.
 #[derive(Clone, Copy)]
 pub struct EntryRequest<'b> {
     /// `method`
@@ -38,6 +38,8 @@ pub struct EntryRequest<'b> {
     pub url: &'b str,
     /// `ifNoneExist`
     pub if_none_exist: Option<&'b str>,
+    /// `Bundle.entry.resource.resourceType`
+    pub resource_type: Option<&'b str>,
 }
 
 impl Interaction {
@@ -60,7 +62,7 @@ impl Interaction {
 }
 
 fn read_entry(base: &str, request: EntryRequest<'_>) -> Result<Entry, FhirError> {
-    let EntryRequest { method, url, if_none_exist } = request;
+    let EntryRequest { method, url, if_none_exist, resource_type } = request;
     let method = Method::parse(method.as_bytes()).map_err(|_| FhirError::Entry)?;
     let target = Target::parse(format!("/{url}").as_bytes()).map_err(|_| FhirError::Entry)?;
     if target.is_rewritten() {
@@ -68,7 +70,9 @@ fn read_entry(base: &str, request: EntryRequest<'_>) -> Result<Entry, FhirError>
     }
     let headers = Headers::from_pairs(if_none_exist.map(|condition| ("if-none-exist", condition)));
     let interaction = Interaction::parse(&method, &Below::root(target.path()), target.query(), &headers)?;
-    if interaction.awaits != Awaits::Nothing {
+    // Some servers create what the resource says, whatever the URL says.
+    let says_otherwise = interaction.body_type().is_some_and(|expected| resource_type != Some(expected.name()));
+    if interaction.awaits != Awaits::Nothing || says_otherwise {
         return Err(FhirError::Entry);
     }
     let path = format!("{base}{}", target.path());

@@ -137,9 +137,10 @@ pub struct Conditions {
     /// Claims by JSON Pointer, all of which must pass.
     pub claims: BTreeMap<String, ClaimTest>,
     /// FHIR interactions: read, vread, history, search, create, update, patch, delete, capabilities, batch, transaction,
-    /// compartment-search.
+    /// compartment-search. A rule that names none grants those up to capabilities, beside its operations; an empty list
+    /// grants the operations alone.
     pub interactions: Option<Vec<String>>,
-    /// FHIR resource types.
+    /// FHIR resource types. A rule that names none grants all, but no writes of Subscription.
     pub types: Option<Vec<String>>,
     /// FHIR operations by name: `$everything`.
     pub operations: Option<Vec<String>>,
