@@ -50,7 +50,7 @@ const PIECES: &[&str] = &[
 #[test]
 fn a_target_that_passes_has_one_reading() {
     let mut passed = 0;
-    for_seeds(60_000, |seed, random| {
+    for_seeds(30_000, |seed, random| {
         let raw: String = (0..1 + random.below(8)).map(|_| *random.pick(PIECES)).collect();
         let Ok(target) = Target::parse(format!("/{raw}").as_bytes()) else { return };
         passed += 1;
@@ -64,7 +64,7 @@ fn a_target_that_passes_has_one_reading() {
             assert_eq!(reading.matches('/').count(), target.path().matches('/').count(), "seed {seed}: {reading}");
         }
     });
-    assert!(std::env::var("SEED").is_ok() || passed > 3_000, "only {passed} targets passed");
+    assert!(std::env::var("SEED").is_ok() || passed > 2_000, "only {passed} targets passed");
 }
 
 /// Decodes like a careless server: what is malformed stays.
@@ -114,7 +114,7 @@ fn anywhere() -> (Node, Report) {
 fn what_a_template_covers_it_matches() {
     let (at, mut report) = anywhere();
     let mut covered = 0;
-    for_seeds(20_000, |seed, random| {
+    for_seeds(5_000, |seed, random| {
         let texts = [template_text(random), template_text(random)];
         let [wide, narrow] = texts.each_ref().map(|text| Template::compile(text, &at, &mut report).unwrap());
         for _ in 0..20 {
@@ -131,7 +131,7 @@ fn what_a_template_covers_it_matches() {
 #[test]
 fn the_router_finds_what_a_scan_finds() {
     let mut found = 0;
-    for_seeds(1_000, |seed, random| {
+    for_seeds(400, |seed, random| {
         let hosts = [json!(null), json!(["a.x"]), json!(["*.x"]), json!(["b.x", "*.y.x"])];
         let methods = [json!(null), json!(["GET"]), json!(["POST", "PUT"])];
         let routes: Vec<Value> = (0..1 + random.below(8))
@@ -180,7 +180,7 @@ fn the_router_finds_what_a_scan_finds() {
             }
         }
     });
-    assert!(std::env::var("SEED").is_ok() || found > 10_000, "only {found} requests found a route");
+    assert!(std::env::var("SEED").is_ok() || found > 4_000, "only {found} requests found a route");
 }
 
 struct Roles(Vec<&'static str>);
@@ -273,7 +273,7 @@ fn outcomes(rules: &[Value]) -> (Vec<Decision>, Vec<usize>) {
 #[test]
 fn a_rule_reported_unreachable_decides_nothing() {
     let mut reported = 0;
-    for_seeds(1_500, |seed, random| {
+    for_seeds(700, |seed, random| {
         let rules: Vec<_> = (0..2 + random.below(3)).map(|_| random_rule(random)).collect();
         let (decisions, unreachable) = outcomes(&rules);
         for index in unreachable {
@@ -292,7 +292,7 @@ fn a_rule_reported_unreachable_decides_nothing() {
 
 #[test]
 fn naming_more_in_an_allow_rule_never_refuses_what_was_granted() {
-    for_seeds(1_000, |seed, random| {
+    for_seeds(400, |seed, random| {
         let wide = json!({ "allow": { "features": ["_include", "chained", "conditional-delete"],
             "operations": ["$everything", "$export"],
             "interactions": ["read", "search", "update", "delete", "compartment-search", "capabilities"] } });
@@ -349,7 +349,7 @@ fn no_spelling_of_a_query_hides_what_it_reaches() {
         }
         Some((interaction.features(), interaction.touched()))
     };
-    for_seeds(20_000, |seed, random| {
+    for_seeds(5_000, |seed, random| {
         let parameters = random.some(PARAMETERS);
         let spell = |random: &mut Random| {
             let spelled = parameters.iter().map(|parameter| {

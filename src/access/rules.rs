@@ -76,17 +76,21 @@ impl Rules {
 
     /// Judges an interaction and the entries in it.
     fn judge_whole(&self, caller: &dyn Caller, facts: &Facts<'_>, whole: &Interaction) -> Result<Grant, Denial> {
-        let mut grant = self.judge_one(caller, facts)?;
+        let grant = self.judge_one(caller, facts)?;
         if whole.entries().is_empty() {
             return Ok(grant);
         }
-        grant.types = Some(TypeSet::default());
+        let mut of_entries = Some(TypeSet::default());
         for Entry { method, path, interaction } in whole.entries() {
             let facts = Facts { method, path, interaction: Some(interaction), ..*facts };
             let of_entry = self.judge_one(caller, &facts)?.types;
-            grant.types = grant.types.zip(of_entry).map(|(types, others)| types.union(&others));
+            of_entries = of_entries.zip(of_entry).map(|(types, others)| types.union(&others));
         }
-        Ok(grant)
+        let types = match (grant.types, of_entries) {
+            (Some(own), Some(of_entries)) => Some(own.intersection(&of_entries)),
+            (own, of_entries) => own.or(of_entries),
+        };
+        Ok(Grant { types, ..grant })
     }
 
     fn judge_one(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<Grant, Denial> {

@@ -38,8 +38,6 @@ impl When {
     /// Whether it applies to every request.
     #[must_use]
     pub fn always_holds(&self) -> bool {
-        self.scope.is_empty()
-            && Conditions::default().cover(&self.conditions)
-            && self.conditions.cover(&Conditions::default())
+        self.scope.is_empty() && self.conditions.cover(&Conditions::default())
     }
 }

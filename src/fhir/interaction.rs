@@ -212,8 +212,9 @@ impl Interaction {
 
     /// Reads the form of a search by POST, whose parameters count like those of the query.
     pub fn read_form(&mut self, body: &[u8]) -> Result<(), FhirError> {
+        self.parameters.read(body, Allowed::Any)?;
         self.awaits = Awaits::Nothing;
-        self.parameters.read(body, Allowed::Any)
+        Ok(())
     }
 
     /// The types reached, by the entries of a batch too.

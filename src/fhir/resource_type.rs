@@ -77,6 +77,13 @@ impl TypeSet {
         self
     }
 
+    /// The types that are in both.
+    #[must_use]
+    pub fn intersection(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own &= other);
+        self
+    }
+
     /// The types that are not in `other`.
     #[must_use]
     pub fn without(mut self, other: &Self) -> Self {
@@ -267,5 +274,8 @@ mod tests {
         let set: TypeSet = ends.into_iter().collect();
         let inside = NAMES.iter().filter(|name| set.contains(ResourceType::parse(name).unwrap()));
         assert_eq!(inside.count(), 2);
+        assert_eq!((set.intersection(&TypeSet::all()), TypeSet::all().without(&set).union(&set)), (set, TypeSet::all()));
+        assert!(TypeSet::all().covers(&set) && !set.covers(&TypeSet::all()) && set.meets(&TypeSet::all()));
+        assert!(!TypeSet::all().without(&set).meets(&set));
     }
 }
