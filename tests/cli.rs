@@ -86,7 +86,9 @@ fn a_missing_secret_is_a_warning_until_it_is_asked_for() {
 
 #[test]
 fn what_cannot_run_ends_with_two_and_says_so_on_standard_error() {
-    for arguments in [&["check", "absent.json"][..], &["test", "absent"], &["bogus"], &["redact", "--policy", "policies/clinic"]] {
+    for arguments in
+        [&["check", "absent.json"][..], &["test", "absent"], &["bogus"], &["redact", "--policy", "policies/clinic"]]
+    {
         let output = carewarden(arguments, &[], b"");
         assert_code(&output, 2);
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
@@ -108,7 +110,10 @@ fn a_case_that_fails_is_named_with_what_was_wrong() {
     assert!(out.contains("unreached route other") && out.ends_with("1 passed, 1 failed\n"), "{out}");
     let output = carewarden(&["test", "--format", "json", "tests/fixtures/cli/failing"], &[], b"");
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((found[0]["cases"][0]["passed"].as_bool(), found[0]["cases"][1]["passed"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(
+        (found[0]["cases"][0]["passed"].as_bool(), found[0]["cases"][1]["passed"].as_bool()),
+        (Some(true), Some(false))
+    );
 }
 
 #[test]
@@ -138,7 +143,8 @@ fn the_schema_describes_the_policies() {
         let problems: Vec<_> = validator.iter_errors(&policy).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{}: {problems:?}", suite.display());
     }
-    let broken: serde_json::Value = serde_json::from_slice(&std::fs::read("tests/fixtures/cli/broken.json").unwrap()).unwrap();
+    let broken: serde_json::Value =
+        serde_json::from_slice(&std::fs::read("tests/fixtures/cli/broken.json").unwrap()).unwrap();
     assert!(!validator.is_valid(&broken));
 }
 

@@ -7,7 +7,7 @@
 
 use super::reason::{Reason, Rule};
 use super::route::Limits;
-use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction};
+use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction, ResourceType};
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::json::{self, Event, Value};
 
@@ -23,6 +23,8 @@ pub(super) enum Content {
 /// What in a FHIR body the rules have to know.
 #[derive(Debug, Default)]
 struct Findings {
+    /// The `resourceType` of the root.
+    resource_type: Option<String>,
     /// `Bundle.type`, where the body is a Bundle.
     bundle_type: Option<String>,
     /// `Bundle.entry.request` of each entry that has one.
@@ -33,12 +35,14 @@ struct Findings {
     has_conditional_reference: bool,
 }
 
-/// `Bundle.entry.request`.
+/// An element of `Bundle.entry`: its `request`, and the type of its `resource`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Entry {
+    has_request: bool,
     method: String,
     url: String,
     if_none_exist: Option<String>,
+    resource_type: Option<String>,
 }
 
 impl Content {
@@ -95,6 +99,10 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     if findings.has_conditional_reference {
         interaction.note(Feature::ConditionalReference);
     }
+    let expected = interaction.body_type().map(ResourceType::name);
+    if expected.is_some() && findings.resource_type.as_deref() != expected {
+        return Err(Rule::MalformedBody.into());
+    }
     if interaction.awaits() != Awaits::Bundle {
         return Ok(());
     }
@@ -102,10 +110,9 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     if findings.has_bare_entries {
         return Err(Rule::MalformedBody.into());
     }
-    let requests = findings.entries.iter().map(|Entry { method, url, if_none_exist }| EntryRequest {
-        method,
-        url,
-        if_none_exist: if_none_exist.as_deref(),
+    let requests = findings.entries.iter().map(|Entry { has_request: _, method, url, if_none_exist, resource_type }| {
+        let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
+        EntryRequest { method, url, if_none_exist, resource_type }
     });
     Ok(interaction.read_bundle(kind, path, requests)?)
 }
@@ -125,7 +132,7 @@ struct Scan {
     findings: Findings,
     /// The keys of the open containers; `None` for an element of an array.
     path: Vec<Option<Box<str>>>,
-    entry: Option<Entry>,
+    entry: Entry,
 }
 
 impl Scan {
@@ -134,15 +141,16 @@ impl Scan {
             Value::Object | Value::Array => {
                 self.path.push(event.key.map(Box::from));
                 if self.is_at(&["entry", "*"]) {
-                    self.entry = None;
+                    self.entry = Entry::default();
                 } else if self.is_at(&["entry", "*", "request"]) {
-                    self.entry = Some(Entry::default());
+                    self.entry.has_request = true;
                 }
             }
             Value::End => {
                 if self.is_at(&["entry", "*"]) {
-                    self.findings.has_bare_entries |= self.entry.is_none();
-                    self.findings.entries.extend(self.entry.take());
+                    let entry = std::mem::take(&mut self.entry);
+                    self.findings.has_bare_entries |= !entry.has_request;
+                    self.findings.entries.push(entry);
                 }
                 self.path.pop();
             }
@@ -155,18 +163,14 @@ impl Scan {
         let Some(key) = key else { return };
         let is_reference = key == "reference" || key.ends_with("Reference");
         self.findings.has_conditional_reference |= is_reference && text.contains('?');
-        if self.path.len() == 1 && key == "type" {
-            self.findings.bundle_type = Some(text.to_owned());
-        }
-        if self.is_at(&["entry", "*", "request"])
-            && let Some(entry) = &mut self.entry
-        {
-            match key {
-                "method" => text.clone_into(&mut entry.method),
-                "url" => text.clone_into(&mut entry.url),
-                "ifNoneExist" => entry.if_none_exist = Some(text.to_owned()),
-                _ => (),
-            }
+        match key {
+            "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
+            "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
+            "resourceType" if self.is_at(&["entry", "*", "resource"]) => self.entry.resource_type = Some(text.to_owned()),
+            "method" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.method),
+            "url" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.url),
+            "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
+            _ => (),
         }
     }
 
@@ -196,14 +200,15 @@ mod tests {
         let found = scan(
             r#"{"entry": [
                 {"request": {"url": "Patient/1", "method": "DELETE"}},
-                {"resource": {"request": {"method": "GET"}}},
+                {"resource": {"resourceType": "Patient", "request": {"method": "GET"}}},
                 {"request": {"ifNoneExist": "identifier=x", "method": "POST", "url": "Patient"}}],
                 "type": "transaction", "resourceType": "Bundle"}"#,
         );
         assert_eq!(found.bundle_type.as_deref(), Some("transaction"));
-        assert_eq!(found.entries.len(), 2);
-        assert_eq!((found.entries[0].method.as_str(), found.entries[0].url.as_str()), ("DELETE", "Patient/1"));
-        assert!(found.entries[1].if_none_exist.is_some() && found.has_bare_entries);
+        let [first, bare, last] = found.entries.as_slice() else { panic!("three entries") };
+        assert_eq!((first.method.as_str(), first.url.as_str()), ("DELETE", "Patient/1"));
+        assert_eq!((bare.has_request, bare.resource_type.as_deref()), (false, Some("Patient")));
+        assert!(last.if_none_exist.is_some() && found.has_bare_entries);
     }
 
     #[test]

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-/// The header fields of one message, pseudo-headers of HTTP/2 (`:path`) among them.
-#[derive(Clone, Debug, Default)]
+/// The header fields of one message, pseudo-headers of HTTP/2 (`:path`) among them. It has no `Debug`: they hold
+/// credentials and name patients.
+#[derive(Clone, Default)]
 pub struct Headers {
     buffer: Vec<u8>,
     fields: Vec<(Range<usize>, Range<usize>)>,
