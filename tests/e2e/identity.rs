@@ -69,7 +69,7 @@ fn a_token_found_in_the_cache_is_judged_like_a_new_one() {
     // Less than the skew has passed: still good, and from the second request on out of the cache.
     clinic().allows(&Request::get("/fhir/Patient/cached").bearer(&token));
     clinic().allows(&Request::get("/fhir/Patient/cached").bearer(&token));
-    assert!(clinic().envoy.stat("carewarden.token_cache_hits") > 0);
+    assert!(clinic().envoy.metric("carewarden.token_cache_hits") > 0);
     clinic().refuses(&Request::get("/fhir/Patient/cached").bearer(&tampered(&token, "sub", "x")), 401, "bad_signature");
 }
 

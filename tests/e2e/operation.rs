@@ -81,7 +81,7 @@ fn in_shadow_mode_refusals_are_recorded_and_nothing_is_refused_or_redacted() {
         assert_eq!(judged, (&json!(true), &json!("deny"), &json!("unknown_api_key")), "{record}");
     }
     let routes = serde_json::from_str::<Value>(CLINIC).unwrap()["routes"].as_array().unwrap().len();
-    assert_eq!(stage.envoy.stat("carewarden.shadow_routes"), routes as u64);
+    assert_eq!(stage.envoy.metric("carewarden.shadow_routes"), routes as u64);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_refusal_leaves_a_record_with_its_reason() {
         assert_eq!((&record["decision"], &record["reason"]), (&json!("deny"), &json!("no_rule_allows")), "{record}");
         assert_eq!(record["status"], 403);
     }
-    assert!(clinic().envoy.access_log(path, 2).iter().all(|line| line["details"] == "no_rule_allows"));
+    assert!(clinic().envoy.access_log(path, 2).iter().all(|line| line["details"] == "carewarden_no_rule_allows"));
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn an_answer_broken_off_is_recorded_so() {
 #[test]
 fn decisions_are_counted_by_names_of_the_policy() {
     let counter = "carewarden.requests.policy.e2e.route.office.decision.deny.reason.address_denied";
-    let before = clinic().envoy.stat(counter);
+    let before = clinic().envoy.metric(counter);
     clinic().refuses(&Request::get("/office/counted").key(BILLING), 403, "address_denied");
-    assert_eq!(clinic().envoy.stat(counter), before + 2);
+    assert_eq!(clinic().envoy.metric(counter), before + 2);
     let names = clinic().envoy.stats();
-    let ours: Vec<_> = names.iter().map(|(name, _)| name).filter(|name| name.starts_with("carewarden.")).collect();
+    let ours: Vec<_> = names.iter().map(|(name, _)| name).filter(|name| name.starts_with("wasmcustom.")).collect();
     assert!(!ours.is_empty() && !ours.iter().any(|name| name.contains("counted")), "{ours:?}");
 }
 

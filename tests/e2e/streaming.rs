@@ -41,7 +41,7 @@ fn two_hundred_megabytes_stream_through_the_redactor_in_little_memory() {
         assert!(!leaked, "{protocol:?}");
         assert!(received > 100 * MIB, "{protocol:?}: {received} bytes");
         assert!(tail.ends_with(b"]}"), "{:?}", String::from_utf8_lossy(&tail));
-        let memory = clinic().envoy.stat("carewarden.memory_bytes");
+        let memory = clinic().envoy.metric("carewarden.memory_bytes");
         assert!(memory > 0 && memory < 32 * MIB, "{memory} bytes of module memory");
         println!("{protocol:?}: {received} bytes in {:?}, first after {first:?}, module memory {memory}", start.elapsed());
     }

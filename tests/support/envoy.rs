@@ -91,14 +91,14 @@ impl Envoy {
     /// Hands Envoy another policy, as written, and waits until it was taken or refused. Whether it was taken.
     pub fn set_policy(&self, policy: &str) -> bool {
         let outcome = |what: &str| self.stat(&format!("extension_config_discovery.http_filter.carewarden.{what}"));
-        let (taken, refused) = (outcome("config_reload"), outcome("config_fail"));
+        let (taken, refused) = (outcome("update_success"), outcome("update_rejected"));
         let module = module();
         let files = Files { directory: &self.directory, module: &module };
         // Envoy watches for files moved into place, so that it never reads half of one.
         write(&self.directory, "filter.next.json", &config::filter(&self.options, &files, policy).to_string());
         let next = self.directory.join("filter.next.json");
         fs::rename(next, self.directory.join("filter.json")).expect("a writable target directory");
-        let settled = || match (outcome("config_reload") > taken, outcome("config_fail") > refused) {
+        let settled = || match (outcome("update_success") > taken, outcome("update_rejected") > refused) {
             (false, false) => None,
             (was_taken, _) => Some(was_taken),
         };
@@ -150,7 +150,12 @@ impl Envoy {
         self.access_log(path, count).iter().map(record).collect()
     }
 
-    /// A counter or gauge by its whole name; 0 when there is none.
+    /// A counter or gauge of our module.
+    pub fn metric(&self, name: &str) -> u64 {
+        self.stat(&format!("wasmcustom.{name}"))
+    }
+
+    /// A counter or gauge of Envoy's by its whole name; 0 when there is none.
     pub fn stat(&self, name: &str) -> u64 {
         let line = self.stats().into_iter().find(|(own, _)| own == name);
         line.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
