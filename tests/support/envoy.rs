@@ -112,7 +112,12 @@ impl Envoy {
 
     /// What Envoy wrote to its standard output: the access log of the shipped configuration.
     pub fn output(&self) -> String {
-        fs::read_to_string(self.directory.join("envoy.out")).expect("Envoy's output")
+        fs::read_to_string(self.output_path()).expect("Envoy's output")
+    }
+
+    /// The file that holds it.
+    pub fn output_path(&self) -> PathBuf {
+        self.directory.join("envoy.out")
     }
 
     /// Waits until the output holds this text; whether it did.

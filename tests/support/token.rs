@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use ring::signature::{self, EcdsaKeyPair, RsaKeyPair};
+use ring::signature::{self, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
@@ -97,6 +97,16 @@ pub fn tampered(token: &str, claim: &str, value: impl Into<Value>) -> String {
     let mut claims: Value = serde_json::from_slice(&claims).expect("JSON");
     claims[claim] = value.into();
     format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// The public half of the key `es256`, as a JWK.
+pub fn public_key() -> Value {
+    let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, &pkcs8("es256.test-only.pem"), &SystemRandom::new()).expect("an EC key");
+    // An uncompressed point: 4, x, y (SEC 1 section 2.3.3).
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+    json!({ "kty": "EC", "kid": "es256", "alg": "ES256", "use": "sig", "crv": "P-256", "x": x, "y": y })
 }
 
 /// Seconds since 1970.
