@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::upstream::{Reply, Seen};
 
-/// An array of resources. They are sent as they are written there.
+/// Resources are sent as they are written in these files.
+const PATIENT: &str = include_str!("patient.json");
 const RESOURCES: &str = include_str!("resources.json");
 
 struct Resource {
@@ -33,12 +34,10 @@ pub(crate) fn answer(request: &Seen) -> Reply {
 }
 
 fn resources() -> Vec<Resource> {
-    let texts: Vec<Box<RawValue>> = serde_json::from_str(RESOURCES).unwrap_or_default();
-    let resource = |text: Box<RawValue>| Resource {
-        value: serde_json::from_str(text.get()).unwrap_or_default(),
-        text: text.get().to_owned(),
-    };
-    texts.into_iter().map(resource).collect()
+    let others: Vec<Box<RawValue>> = serde_json::from_str(RESOURCES).expect("an array of resources");
+    let texts = std::iter::once(PATIENT).chain(others.iter().map(|text| text.get()));
+    let resource = |text: &str| Resource { text: text.to_owned(), value: serde_json::from_str(text).expect("JSON") };
+    texts.map(resource).collect()
 }
 
 /// Whether a resource is this patient or refers to it.
