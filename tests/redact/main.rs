@@ -2,8 +2,17 @@
 //!
 //! Each fixture runs whole, byte by byte, and cut in two at every offset, with the same outcome each time.
 
-//mod attacks;
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod diagnostics;
+#[cfg(test)]
 mod fixtures;
-//mod properties;
-//mod reference;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod support;
