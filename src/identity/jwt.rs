@@ -95,16 +95,11 @@ impl Jwt {
     /// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves
     /// several the token is refused: trying them one by one would let it choose the work, and `kid` exists.
     fn key(&self, token: &Token<'_>) -> Result<&PublicKey, Refusal> {
-        let fitting = || self.keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
-        let named = || fitting().filter(|key| token.kid.is_some() && key.kid == token.kid);
-        let unnamed = || fitting().filter(|key| token.kid.is_none() || key.kid.is_none());
-        let mut candidates: Box<dyn Iterator<Item = &PublicKey>> =
-            if named().next().is_some() { Box::new(named()) } else { Box::new(unnamed()) };
-        match (candidates.next(), candidates.next()) {
-            (Some(key), None) => Ok(key),
-            (None, _) => Err(Refusal::UnknownKey),
-            (Some(_), Some(_)) => Err(Refusal::AmbiguousKey),
-        }
+        let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
+        let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
+        let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();
+        let key = only(fitting.clone().filter(named)).or_else(|| only(fitting.filter(unnamed)));
+        key.ok_or(Refusal::UnknownKey)?
     }
 
     /// RFC 7515 section 4.1.9: media types, whose case and `application/` do not matter.
@@ -115,6 +110,12 @@ impl Jwt {
             (Some(_), _) => Err(Refusal::TokenType),
         }
     }
+}
+
+/// The only one of some keys, if there are any.
+fn only<'k>(mut keys: impl Iterator<Item = &'k PublicKey>) -> Option<Result<&'k PublicKey, Refusal>> {
+    let key = keys.next()?;
+    Some(if keys.next().is_none() { Ok(key) } else { Err(Refusal::AmbiguousKey) })
 }
 
 fn media_type(typ: &str) -> String {

@@ -111,6 +111,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_to_say_something_decides_and_roles_add_up() {
+        let mut key = Principal { client: Some("key".into()), ..stated(json!({})) };
+        key.add_roles(["a".into(), "b".into(), "a".into()]);
+        let mut token = Principal { client: Some("token".into()), subject: Some("s".into()), ..stated(json!({"x": 1})) };
+        token.add_roles(["b".into(), "c".into()]);
+        key.join(&token);
+        assert_eq!((key.client.as_deref(), key.subject.as_deref()), (Some("key"), Some("s")));
+        assert_eq!(key.roles, ["a".into(), "b".into(), "c".into()] as [Rc<str>; 3]);
+        assert_eq!(key.claim("/x"), Some(&json!(1)));
+    }
+
+    #[test]
     fn debug_output_holds_no_claim() {
         let mut principal = stated(json!({"name": "Doe"}));
         principal.subject = Some("jane.doe".into());

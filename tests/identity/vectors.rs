@@ -51,6 +51,45 @@ fn every_character_of_a_token_counts() {
     }
 }
 
+/// Gives one answer to everything.
+struct Always(Verification);
+
+impl SignatureVerifier for Always {
+    fn verify(&self, _: Hash, _: &[u8], _: &[u8], _: &[u8]) -> Verification {
+        self.0
+    }
+}
+
+#[test]
+fn what_the_host_says_of_rs_and_es_is_final() {
+    let fixture = Fixture::load();
+    for algorithm in ["RS256", "RS384", "RS512", "ES256", "ES384"] {
+        let outcome = |name: &str, answer| {
+            fixture.run(fixture.case(&format!("{algorithm}: {name}")), &Always(answer), &TokenCache::new(0))
+        };
+        assert!(outcome("signed with the issuer's key", Verification::Invalid).is_err());
+        assert!(outcome("signed with another key", Verification::Valid).is_ok());
+        // The host is not asked about what is no signature in the first place.
+        for name in ["signature one byte short", "signature with a zero byte before it", "no signature"] {
+            assert!(outcome(name, Verification::Valid).is_err(), "{algorithm}: {name}");
+        }
+    }
+    for name in ["ES256: r is zero", "ES256: s is the order", "ES384: s is zero", "ES384: in DER"] {
+        assert!(fixture.run(fixture.case(name), &Always(Verification::Valid), &TokenCache::new(0)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn the_host_is_asked_about_nothing_else() {
+    let fixture = Fixture::load();
+    for algorithm in ["PS256", "PS384", "PS512", "EdDSA"] {
+        let case = fixture.case(&format!("{algorithm}: signed with another key"));
+        assert!(fixture.run(case, &Always(Verification::Valid), &TokenCache::new(0)).is_err(), "{algorithm}");
+    }
+    let case = fixture.case("HS256 with the RSA public key as secret: PEM");
+    assert!(fixture.run(case, &Always(Verification::Valid), &TokenCache::new(0)).is_err());
+}
+
 #[test]
 fn a_host_that_fails_is_made_up_for() {
     /// Cannot do what it could a moment ago.

@@ -115,7 +115,7 @@ impl Window {
         let date = |name: &str| Claim::read(claims.get(name), Moment::read);
         let limited = rules.max_age.is_some() || rules.max_lifetime.is_some();
         let issued = date("iat").unless(!limited)?;
-        let expires = date("exp").unless(rules.exp_may_be_missing && rules.max_lifetime.is_none())?;
+        let expires = date("exp").unless(rules.exp_may_be_missing)?;
         let starts = date("nbf").optional()?;
 
         let mut window = Self { from: i64::MIN, until: i64::MAX };
@@ -130,10 +130,11 @@ impl Window {
             if let Some(max_age) = rules.max_age {
                 window.until = window.until.min(issued.floor.saturating_add(max_age));
             }
-            if let (Some(max), Some(expires)) = (rules.max_lifetime, expires)
-                && expires.ceil.saturating_sub(issued.floor) > max
-            {
-                return Err(Refusal::Lifetime);
+            if let Some(max) = rules.max_lifetime {
+                let expires = expires.ok_or(Refusal::MissingClaim)?;
+                if expires.ceil.saturating_sub(issued.floor) > max {
+                    return Err(Refusal::Lifetime);
+                }
             }
         }
         window.from = window.from.saturating_sub(rules.skew);

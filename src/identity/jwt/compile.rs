@@ -164,10 +164,13 @@ fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules
             .help("30s is usual; clocks that are off by more want mending");
     }
     let exp_may_be_missing = model.allow_missing.contains(&Claim::Exp);
-    if exp_may_be_missing && model.max_age.is_none() && model.max_lifetime.is_none() {
+    let at = at.key("allow_missing");
+    if exp_may_be_missing && model.max_lifetime.is_some() {
         report
-            .warning(at.key("allow_missing"), Code::Risky, "a token without `exp` is accepted for ever")
-            .help("set `max_age`");
+            .error(at, Code::InvalidValue, "a token without `exp` has no lifetime to hold against `max_lifetime`")
+            .help("require `exp`, or limit `max_age` instead");
+    } else if exp_may_be_missing && model.max_age.is_none() {
+        report.warning(at, Code::Risky, "a token without `exp` is accepted for ever").help("set `max_age`");
     }
     ClaimRules {
         audiences: model.audiences.clone(),

@@ -135,7 +135,7 @@ pub struct ClaimMap {
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeys {
-    /// The request header that carries the key.
+    /// The request header that carries the key, after `Bearer` in `authorization`, alone in any other.
     pub header: String,
     /// The keys.
     #[schemars(length(min = 1))]
