@@ -1,7 +1,6 @@
 //! Tokens seen before: not verified again, but judged again.
 
-use carewarden::http::Headers;
-use carewarden::identity::{Context, NoHost, TokenCache};
+use carewarden::identity::{NoHost, TokenCache};
 
 use crate::support::{Case, Fixture, Host};
 
@@ -22,8 +21,12 @@ fn a_token_seen_before_is_not_verified_again() {
     assert_eq!(host.calls.get(), 3);
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn a_token_seen_before_costs_the_same_however_long_it_is() {
+    use carewarden::http::Headers;
+    use carewarden::identity::Context;
+
     let fixture = Fixture::load();
     let cache = TokenCache::new(1 << 20);
     let allocated = |name: &str| {
