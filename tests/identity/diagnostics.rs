@@ -8,6 +8,8 @@ use carewarden::policy::diagnostic::Report;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::support::Fixture;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -78,4 +80,14 @@ fn no_secret_is_repeated() {
     let (found, said) = problems(&case);
     assert_eq!(found, ["error weak-secret /authentication/a/secret/env"]);
     assert!(!said.contains(secret));
+}
+
+#[test]
+fn debug_output_of_providers_holds_no_secret() {
+    let fixture = Fixture::load();
+    let shown = format!("{:?}", fixture.providers);
+    assert!(shown.contains("https://mixed.example"));
+    for secret in fixture.suite.env.values() {
+        assert!(!shown.contains(secret) && !shown.contains(&format!("{:?}", secret.as_bytes())));
+    }
 }

@@ -126,3 +126,38 @@ fn no_credential_goes_upstream_but_what_its_provider_forwards() {
     assert_eq!(withheld("lax: exp and aud are absent"), ["authorization", "x-api-key", "x-other-key"]);
     assert_eq!(withheld("all: two keys"), ["authorization", "x-api-key", "x-token"]);
 }
+
+#[test]
+fn no_spoilt_token_is_accepted_and_none_makes_us_fail() {
+    let fixture = Fixture::load();
+    let seed = 0x5eed_u64;
+    let mut state = seed;
+    let mut random = |below: usize| {
+        // Xorshift64: the same values in every run.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    let good: Vec<_> =
+        fixture.suite.cases.iter().filter(|case| case.name.starts_with("HS") && case.accepted.is_some()).collect();
+    for round in 0..10_000 {
+        let mut case = good[random(good.len())].clone();
+        let mut value = case.headers[0].1.clone().into_bytes();
+        for _ in 0..=random(3) {
+            let at = random(value.len());
+            match random(4) {
+                0 => value[at] = u8::try_from(random(128)).unwrap(),
+                1 => value.insert(at, b".-_Az=0 "[random(8)]),
+                2 => drop(value.remove(at)),
+                _ => value.truncate(at.max(16)),
+            }
+        }
+        let value = String::from_utf8(value).unwrap();
+        let token = |value: &str| value.split_once(' ').map(|(_, token)| token.trim_start_matches(' ').to_owned());
+        let same = token(&value) == token(&case.headers[0].1);
+        case.headers[0].1 = value;
+        let found = fixture.run(&case, &NoHost, &TokenCache::new(0));
+        assert!(found.is_err() || same, "seed {seed:#x}, round {round}: {:?}", case.headers);
+    }
+}

@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::jwk::{self, Fault, PublicKey};
+use serde_json::Value;
+
+use super::jwk::{self, PublicKey, ReadSet};
 use super::signature::{self, KeyType, VerifyingKey};
 use super::{ClaimRules, Jwt, media_type};
 use crate::identity::compile::{check_pointer, seconds};
@@ -74,23 +76,34 @@ fn public_keys(model: &model::Jwt, at: &Node, report: &mut Report) -> Vec<Public
         return Vec::new();
     };
     let at = at.key("jwks");
-    if accepted.is_empty() {
-        report.warning(at, Code::Risky, "the keys are not used: all algorithms take the shared secret").help("remove them");
-        return Vec::new();
+    if !accepted.is_empty() {
+        return inline_keys(set, &accepted, at.key("inline"), report);
     }
-    let (keys, faults) = jwk::read_set(set, &accepted);
-    let at = at.key("inline");
+    if !model.algorithms.is_empty() {
+        report.warning(at, Code::Risky, "the keys are not used: all algorithms take the shared secret").help("remove them");
+    }
+    Vec::new()
+}
+
+fn inline_keys(set: &Value, accepted: &[Algorithm], at: &Node, report: &mut Report) -> Vec<PublicKey> {
     let entries = at.key("keys");
+    let ReadSet { keys, faults } = match jwk::read_set(set, accepted) {
+        Ok(read) => read,
+        Err(fault) => {
+            report.error(at, Code::UnusableKey, fault.to_string()).help(fault.help());
+            return Vec::new();
+        }
+    };
     for (index, fault) in &faults {
-        let place = if *fault == Fault::NotASet { at } else { entries.item(*index) };
+        let (at, message) = (entries.item(*index), fault.to_string());
         let hint = if fault.is_ordinary() {
-            report.warning(place, Code::UnusableKey, fault.to_string())
+            report.warning(at, Code::UnusableKey, message)
         } else {
-            report.error(place, Code::UnusableKey, fault.to_string())
+            report.error(at, Code::UnusableKey, message)
         };
         hint.help(fault.help());
     }
-    for algorithm in &accepted {
+    for algorithm in accepted {
         let verified = keys.iter().any(|key| key.algorithms.contains(algorithm));
         if !verified && !faults.iter().any(|(_, fault)| !fault.is_ordinary()) {
             report

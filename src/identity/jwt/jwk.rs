@@ -77,11 +77,19 @@ impl Fault {
     }
 }
 
-/// The keys of a set that verify any of the `accepted` algorithms, and the position of each that does not with the why.
-pub(super) fn read_set(set: &Value, accepted: &[Algorithm]) -> (Vec<PublicKey>, Vec<(usize, Fault)>) {
-    let Some(Value::Array(entries)) = set.get("keys") else { return (Vec::new(), vec![(usize::MAX, Fault::NotASet)]) };
-    let mut keys: Vec<PublicKey> = Vec::new();
-    let mut faults = Vec::new();
+/// What could be read of a set.
+#[derive(Debug)]
+pub(super) struct ReadSet {
+    /// The keys that verify any of the accepted algorithms.
+    pub(super) keys: Vec<PublicKey>,
+    /// The position of each that does not, and why.
+    pub(super) faults: Vec<(usize, Fault)>,
+}
+
+/// Reads a set for the keys that verify any of the `accepted` algorithms.
+pub(super) fn read_set(set: &Value, accepted: &[Algorithm]) -> Result<ReadSet, Fault> {
+    let entries = set.get("keys").and_then(Value::as_array).ok_or(Fault::NotASet)?;
+    let (mut keys, mut faults): (Vec<PublicKey>, Vec<_>) = Default::default();
     for (index, entry) in entries.iter().enumerate() {
         match read(entry, accepted) {
             Ok(key) if key.kid.is_some() && keys.iter().any(|other| other.kid == key.kid) => {
@@ -91,7 +99,7 @@ pub(super) fn read_set(set: &Value, accepted: &[Algorithm]) -> (Vec<PublicKey>, 
             Err(fault) => faults.push((index, fault)),
         }
     }
-    (keys, faults)
+    Ok(ReadSet { keys, faults })
 }
 
 fn read(entry: &Value, accepted: &[Algorithm]) -> Result<PublicKey, Fault> {
