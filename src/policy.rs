@@ -32,6 +32,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Whether no route was written, not even one that could not be read.
+    #[must_use]
+    pub fn has_no_routes(&self) -> bool {
+        self.written.key("routes").items().is_empty()
+    }
+
     /// Whether `section` was written to define `name`, even if the definition could not be read.
     ///
     /// A reference to a definition that was reported already is not a second problem.
@@ -145,7 +151,6 @@ mod tests {
   "routes": [{"name": "r", "match": {"paths": ["/"]}, "authorize": [{"permit": {}}]}]
 }"#;
         let expected = [
-            "1:1 missing-key ",
             "2:24 unknown-key /nam",
             "2:37 invalid-value /mode",
             "4:36 invalid-value /authentication/a/issuer",

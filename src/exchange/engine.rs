@@ -185,7 +185,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers };
     compiler.check_name(&model.name, root.key("name"));
     compiler.check_identity_headers(&model.identity_headers, root.key("identity_headers"));
-    if model.routes.is_empty() {
+    if loaded.has_no_routes() {
         compiler
             .report
             .error(root.key("routes"), Code::InvalidValue, "there are no routes")

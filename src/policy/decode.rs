@@ -63,7 +63,7 @@ pub(super) fn decode<T: DeserializeOwned>(node: &Node, report: &mut Report) -> O
         let consequence = cut.iter().any(|(at, pointer)| {
             *at == path
                 && match &error.problem {
-                    Problem::Missing(key) => pointer.rsplit('/').next() == Some(key),
+                    Problem::Missing(key) => pointer.rsplit('/').next().is_some_and(|cut| stands_for(cut, key)),
                     Problem::Other(_) => true,
                     Problem::UnknownKey(..) | Problem::UnknownVariant(..) => false,
                 }
@@ -81,6 +81,11 @@ pub(super) fn decode<T: DeserializeOwned>(node: &Node, report: &mut Report) -> O
         }
         cut.push((path, pointer));
     }
+}
+
+/// Whether a key that was cut is the missing one, or looks like it was meant to be.
+fn stands_for(cut: &str, missing: &str) -> bool {
+    cut == missing || nearest(cut, [missing]).is_some()
 }
 
 /// One step from a value to one inside it.

@@ -77,7 +77,9 @@ fn resource(random: &mut Random, depth: usize, count: &mut usize) -> Node {
         let resources = (0..random.below(3)).map(|_| resource(random, depth - 1, count));
         let resources: Vec<Node> = resources.collect();
         let (key, list) = if is_bundle {
-            let entry = |resource| Node::Object(None, vec![("\"a\"".into(), value(random, 0, count)), ("\"resource\"".into(), resource)]);
+            let entry = |resource| {
+                Node::Object(None, vec![("\"a\"".into(), value(random, 0, count)), ("\"resource\"".into(), resource)])
+            };
             ("\"entry\"", resources.into_iter().map(entry).collect())
         } else {
             ("\"contained\"", resources)
@@ -108,7 +110,8 @@ fn rule(random: &mut Random) -> Rule {
         Look::JsonPath(steps) => matches!(steps.last(), Some(Step::Name(_) | Step::Deep(_))),
         Look::Key(_) => true,
     };
-    let sibling = (has_siblings && random.one_in(3)).then(|| (random.of(&["s", "b", "c"]), random.of(&["\"x\"", "\"y\"", "true", "null"])));
+    let sibling = (has_siblings && random.one_in(3))
+        .then(|| (random.of(&["s", "b", "c"]), random.of(&["\"x\"", "\"y\"", "true", "null"])));
     Rule { look, deed, sibling }
 }
 
@@ -177,7 +180,12 @@ fn what_leaves_is_what_the_reference_leaves_however_it_is_cut() {
         ran += 1;
         let expected = Reference { rules: &rules, is_fhir: format.is_fhir() }.redact(&root).map(|left| left.compact());
         let input = root.compact();
-        let context = || format!("seed {seed}\n{}\n{input}", rules.iter().map(|rule| written(rule).to_string()).collect::<Vec<_>>().join("\n"));
+        let context = || {
+            format!(
+                "seed {seed}\n{}\n{input}",
+                rules.iter().map(|rule| written(rule).to_string()).collect::<Vec<_>>().join("\n")
+            )
+        };
         let whole = run(&program, Options::new(format), [input.as_bytes()]);
         match &expected {
             None => assert_eq!(whole.verdict, Err(Error::Emptied), "{}", context()),

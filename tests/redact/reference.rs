@@ -130,13 +130,7 @@ impl Reference<'_> {
         Fate::Stays(Node::Scalar(written))
     }
 
-    fn container(
-        &self,
-        node: &Node,
-        place: &Place<'_>,
-        around: Around,
-        verdict: Option<(usize, bool, bool)>,
-    ) -> Fate {
+    fn container(&self, node: &Node, place: &Place<'_>, around: Around, verdict: Option<(usize, bool, bool)>) -> Fate {
         let is_array = matches!(node, Node::Array(_));
         let mut inside = Around { every: None, ..around };
         if let Some((index, is_twin, by_every)) = verdict {
