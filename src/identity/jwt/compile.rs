@@ -13,6 +13,7 @@ use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Algorithm, Claim, KeySet};
+use crate::policy::secret;
 
 /// Seconds of clock skew past which someone should look.
 const LONG_SKEW: i64 = 300;
@@ -114,6 +115,7 @@ fn inline_keys(set: &Value, accepted: &[Algorithm], at: &Node, report: &mut Repo
     keys
 }
 
+/// The shared secret and the one before it, each at least as long as the longest hash (RFC 7518 section 3.2).
 fn secrets(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> Vec<VerifyingKey> {
     let needed = model.algorithms.iter().copied().filter(|algorithm| is_symmetric(*algorithm));
     let needed = needed.map(|algorithm| signature::hash(algorithm).size()).max();
@@ -134,29 +136,9 @@ fn secrets(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> 
         (Some(secret), Some(needed)) => (secret, needed),
     };
     let at = at.key("secret");
-    let mut secrets = Vec::new();
-    match env(&secret.env) {
-        Some(value) => secrets.push((at.key("env"), &secret.env, value)),
-        None => report
-            .warning(at.key("env"), Code::MissingSecret, format!("`{}` is not set in the environment", secret.env))
-            .help("until it is, every token signed with it is refused"),
-    }
-    // Between two rotations there is none before; only who named it can miss it, and then old tokens are refused.
-    if let Some(name) = &secret.previous
-        && let Some(value) = env(name)
-    {
-        secrets.push((at.key("previous"), name, value));
-    }
-    secrets.retain(|(at, name, value)| {
-        let strong = value.len() >= needed;
-        if !strong {
-            report
-                .error(at, Code::WeakSecret, format!("`{name}` is shorter than {needed} bytes, the size of the hash"))
-                .help("RFC 7518 section 3.2 asks for it; `carewarden keygen` makes a fresh one");
-        }
-        strong
-    });
-    secrets.iter().map(|(_, _, value)| VerifyingKey::secret(value.as_bytes())).collect()
+    let secrets =
+        [secret::resolve(secret, needed, at, env, report), secret::resolve_previous(secret, needed, at, env, report)];
+    secrets.iter().flatten().map(|secret| VerifyingKey::secret(secret)).collect()
 }
 
 fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules {
