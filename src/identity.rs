@@ -4,18 +4,18 @@
 //! callers. Rules, in order:
 //!
 //! 1. A credential is looked for in the headers of the route's providers, and nowhere else. A header that stands twice,
-//!    or whose value could be two credentials, is refused ([`credential`]).
+//!    or whose value could be two credentials, is refused (`credential`).
 //! 2. Where one provider is to vouch (`any`), credentials in two headers are refused: which of them counts would be a
 //!    guess, and whoever wants both writes `all`. Under `all` each provider's credential must be there.
 //! 3. The provider is chosen by the header and, for tokens, by the issuer that the token claims, before anything is
 //!    judged. That provider alone judges. A credential that fails is a refusal: no other provider is asked, and nobody
 //!    becomes anonymous by showing a bad credential.
-//! 4. The provider judges ([`jwt`], [`api_key`]).
+//! 4. The provider judges (`jwt`, `api_key`).
 //!
 //! Credentials for providers that the route does not name are not looked at. None of any provider goes upstream, but
 //! those of a provider that vouched and says `forward` ([`Providers::withheld_headers`]).
 //!
-//! Everything here costs at most one pass over a credential of [`credential::MAX_LENGTH`] bytes and one signature check
+//! Everything here costs at most one pass over a credential of 16 KiB and one signature check
 //! (two where a shared secret is being rotated), whoever asks.
 
 mod api_key;

@@ -4,10 +4,11 @@
 //! where its absence would not; `null` is a wrong type. Rules in order:
 //!
 //! 1. `aud` holds one of the provider's audiences; it must be there unless the policy lets it be missing.
-//! 2. `typ`, `sub`, and the claims mapped to roles, client and patient have their types; required claims are there.
+//! 2. Required claims are there.
 //! 3. `exp`, `nbf` and `iat` give a [`Window`], widened by the clock skew. Fractions are rounded towards the narrower
 //!    window, sums saturate, so no number opens it.
 //! 4. `cnf` binds the token to a client certificate (RFC 8705) or refuses it.
+//! 5. `sub` and the claims mapped to roles, client and patient have their types.
 //!
 //! The window and the binding are judged on every use, from the cache too: see [`Verified::judge`].
 
