@@ -107,7 +107,7 @@ impl<'d> Tour<'d> {
             !holds(&response, &["Haddad", "Amira", "555-", "078-05", "MRN-"]),
         )?;
 
-        let forged = billing.header("x-carewarden-roles", "physician").header("x_carewarden_client", "hospital");
+        let forged = billing.header("x-carewarden-roles", "physician");
         self.step("… also when it says that it is a physician", &forged, &Answer(200))?;
         let seen = self.upstream.seen(PATIENT).pop();
         self.check(
@@ -212,7 +212,7 @@ impl<'d> Tour<'d> {
         let log = self.envoy.output();
         let records: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
         let records: Vec<&str> = records.iter().filter_map(|line| line["audit"].as_str()).collect();
-        for wanted in ["\"redacted\"", "token_expired", "$everything", "address_denied"] {
+        for wanted in ["\"redacted\"", "token_expired", "\"operation\"", "address_denied"] {
             if let Some(record) = records.iter().find(|record| record.contains(wanted)) {
                 self.paper.line(FAINT, &format!("    {record}"))?;
             }
