@@ -129,7 +129,9 @@ impl Answer {
         if self.status < 200 || self.status == 206 {
             return Err(Rule::AnswerStatus.into());
         }
-        let mut effects = Effects { changes: answer_head::changes(head, &self.plan), ..Effects::default() };
+        // What is only looked into leaves as it came, and so does its head.
+        let changes = if self.plan.profile.is_some() { answer_head::changes(head, &self.plan) } else { Vec::new() };
+        let mut effects = Effects { changes, ..Effects::default() };
         if end {
             self.left = true;
         } else if let Some(format) = self.format(head)? {
@@ -180,7 +182,9 @@ impl Answer {
         // The status leaves with the first byte, so it waits for one.
         let next = if out.is_empty() && !self.left && !end { Next::Hold(self.plan.timeout) } else { Next::Continue };
         self.left |= next == Next::Continue;
-        Ok(Effects { body: Some(out), next, ..Effects::default() })
+        // Handing the host what it has is a copy for nothing.
+        let body = (out != chunk).then_some(out);
+        Ok(Effects { body, next, ..Effects::default() })
     }
 
     fn finish_at_trailers(&mut self) -> Result<Effects, Reason> {
