@@ -150,11 +150,11 @@ impl Exchange {
         }
     }
 
-    /// How often each rule of the redaction profile that applied was used.
+    /// The redaction rules that were used, by their pointers in the policy.
     #[must_use]
-    pub fn redactions(&self) -> Vec<u64> {
+    pub fn used_redaction_rules(&self) -> Vec<String> {
         match &self.stage {
-            Stage::Sent(answer) => answer.redactions(),
+            Stage::Sent(answer) => answer.used_rules(),
             _ => Vec::new(),
         }
     }

@@ -150,8 +150,8 @@ pub(super) struct Outcome {
     pub(super) body: Vec<u8>,
     /// The head of the request that was sent on.
     pub(super) sent: Option<Head>,
-    /// How often each rule of the profile that applied was used.
-    pub(super) redactions: Vec<u64>,
+    /// The redaction rules that were used, by their pointers in the policy.
+    pub(super) used_rules: Vec<String>,
 }
 
 struct Connection<'r>(&'r Request);
@@ -213,7 +213,7 @@ pub(super) fn simulate(
         }
         _ => Answered { effects, ..Answered::default() },
     };
-    let redactions = exchange.redactions();
+    let used_rules = exchange.used_redaction_rules();
     let Answered { effects, head, body, status, sent } = answered;
     let (status, head, body) = match effects.next {
         Next::Reply(reply) => {
@@ -224,7 +224,7 @@ pub(super) fn simulate(
         Next::Reset | Next::Hold(_) => (None, Head::default(), Vec::new()),
     };
     let record = exchange.close(now_ns, status).clone();
-    Ok(Outcome { record, status, head, body, sent, redactions })
+    Ok(Outcome { record, status, head, body, sent, used_rules })
 }
 
 #[derive(Default)]

@@ -97,12 +97,11 @@ impl Answer {
         reply
     }
 
-    /// How often each rule of the profile was used.
-    pub(super) fn redactions(&self) -> Vec<u64> {
-        match &self.body {
-            Body::Redacting(redactor) => redactor.summary().rules.clone(),
-            Body::Passing => Vec::new(),
-        }
+    /// The redaction rules that were used, by their pointers in the policy.
+    pub(super) fn used_rules(&self) -> Vec<String> {
+        let (Body::Redacting(redactor), Some((_, program))) = (&self.body, &self.plan.profile) else { return Vec::new() };
+        let counted = program.rules().zip(&redactor.summary().rules);
+        counted.filter(|(_, count)| **count > 0).map(|(pointer, _)| pointer.to_owned()).collect()
     }
 
     /// Says in a record what was done.

@@ -3,7 +3,7 @@
 //! [`Engine::load`] reads a text and lets each module compile its part; all of them report into one list. An engine is
 //! immutable but for its cache of verified tokens, and cheap to clone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -49,8 +49,8 @@ struct Compiled {
 pub struct Inventory {
     /// Each route's name, its number of rules, and the profiles that its `redact` names.
     pub routes: Vec<(Rc<str>, usize, Vec<Rc<str>>)>,
-    /// Each profile's name and its number of rules, inherited ones included.
-    pub profiles: Vec<(String, usize)>,
+    /// The redaction rules of all profiles, by their pointers in the policy.
+    pub redaction_rules: BTreeSet<String>,
 }
 
 /// What routes are compiled with.
@@ -110,8 +110,8 @@ impl Engine {
             let profiles = views.iter().filter_map(|view| view.profile.as_ref()).map(|(name, _)| Rc::clone(name));
             (Rc::clone(&route.name), route.rules.count(), profiles.collect())
         });
-        let profiles = self.0.programs.iter().map(|(name, program)| (name.clone(), program.rules().len()));
-        Inventory { routes: routes.collect(), profiles: profiles.collect() }
+        let redaction_rules = self.0.programs.values().flat_map(|program| program.rules()).map(str::to_owned);
+        Inventory { routes: routes.collect(), redaction_rules: redaction_rules.collect() }
     }
 
     pub(super) fn is_shadow(&self, route: Option<&Route>) -> bool {

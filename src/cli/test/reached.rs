@@ -18,10 +18,7 @@ impl Reached {
             self.0.extend(record.rule.map(|index| rule(name, index)));
             self.0.extend(record.profile.as_ref().map(|profile| redaction(name, profile)));
         }
-        if let Some(profile) = &record.profile {
-            let used = outcome.redactions.iter().enumerate().filter(|(_, count)| **count > 0);
-            self.0.extend(used.map(|(index, _)| redaction_rule(profile, index)));
-        }
+        self.0.extend(outcome.used_rules.iter().map(|pointer| redaction_rule(pointer)));
     }
 
     /// What there is and was not reached.
@@ -32,11 +29,8 @@ impl Reached {
             all.extend((0..*rules).map(|index| rule(name, index)));
             all.extend(profiles.iter().map(|profile| redaction(name, profile)));
         }
-        for (profile, rules) in &inventory.profiles {
-            all.extend((0..*rules).map(|index| redaction_rule(profile, index)));
-        }
+        all.extend(inventory.redaction_rules.iter().map(|pointer| redaction_rule(pointer)));
         all.retain(|what| !self.0.contains(what));
-        all.dedup();
         all
     }
 }
@@ -53,6 +47,6 @@ fn redaction(route: &str, profile: &str) -> String {
     format!("route {route}: redaction by `{profile}`")
 }
 
-fn redaction_rule(profile: &str, index: usize) -> String {
-    format!("redaction {profile}: rule {index}")
+fn redaction_rule(pointer: &str) -> String {
+    format!("redaction rule {pointer}")
 }
