@@ -16,9 +16,8 @@
 //!    had goes as well, one that came empty stays. An element under a `_name` becomes `null`, since its place counts.
 //!
 //! What is held back: an unfinished key, number or string that an action has to see; a comma, a key and opening
-//! brackets until something after them stays; a resource until its `resourceType` was read; an object until the siblings
-//! that a `where` asks for were read, and beyond it to its end where the limit allows, so that none of them stands twice.
-//! Past [`Options::hold_back`] the answer is refused. All else leaves with the piece it came in.
+//! brackets until something after them stays; a resource until its `resourceType` was read; an object from the first
+//! member that a `where` decides about to its end, or as far as the limit allows if all siblings asked for were read. Past [`Options::hold_back`] the answer is refused. All else leaves with the piece it came in.
 //!
 //! An answer is refused with an [`Error`], and nothing more leaves. What left before was proven; since it streams, a
 //! key that stands twice may be found after its first value has left, redacted as that value's rules ask.

@@ -51,18 +51,21 @@ pub enum Framing {
     Lines,
 }
 
-/// A place between tokens to go back to: behind an opening bracket.
+/// A place between tokens to go back to: behind an opening bracket or a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// How many containers are around the one that the bracket opens.
+    /// How many containers are around the innermost one.
     around: usize,
     container: Container,
+    expected: Expected,
+    start: usize,
     at: usize,
 }
 
 impl Place {
     /// Says that the next data begins `by` bytes later.
     pub fn rebase(&mut self, by: usize) {
+        self.start = self.start.saturating_sub(by);
         self.at = self.at.saturating_sub(by);
     }
 }
@@ -105,8 +108,8 @@ enum Expected {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unfinished {
-    Key(Text),
-    String(Text),
+    /// A key or a string.
+    Text(Token, Text),
     Number(Number),
     /// A name and how much of it has been read.
     Literal(Token, usize),
@@ -160,10 +163,8 @@ impl Lexer {
     #[must_use]
     pub fn unfinished(&self) -> Option<Token> {
         self.unfinished.map(|unfinished| match unfinished {
-            Unfinished::Key(_) => Token::Key,
-            Unfinished::String(_) => Token::String,
             Unfinished::Number(_) => Token::Number,
-            Unfinished::Literal(token, _) => token,
+            Unfinished::Text(token, _) | Unfinished::Literal(token, _) => token,
         })
     }
 
@@ -173,23 +174,21 @@ impl Lexer {
         self.start = self.start.saturating_sub(by);
     }
 
-    /// The place behind the opening bracket just read, where [`Lexer::go_back`] returns to.
+    /// The place behind the opening bracket or the key just read, where [`Lexer::go_back`] returns to.
     #[must_use]
     pub fn place(&self) -> Place {
+        let Self { expected, start, at, .. } = *self;
         let container = self.open.last().copied().unwrap_or(Container::Array);
-        Place { around: self.open.len().saturating_sub(1), container, at: self.at }
+        Place { around: self.open.len().saturating_sub(1), container, expected, start, at }
     }
 
-    /// Goes back to a place behind an opening bracket. What was open around it must still be.
+    /// Goes back to a place in a container that is open or has just ended. What is around it must still be open.
     pub fn go_back(&mut self, place: Place) {
-        self.open.truncate(place.around);
-        self.open.push(place.container);
-        self.expected = match place.container {
-            Container::Object => Expected::FirstKey,
-            Container::Array => Expected::FirstValue,
-        };
+        let Place { around, container, expected, start, at } = place;
+        self.open.truncate(around);
+        self.open.push(container);
         self.unfinished = None;
-        (self.start, self.at) = (place.at.saturating_sub(1), place.at);
+        (self.expected, self.start, self.at) = (expected, start, at);
     }
 
     /// The next token; `None` when `data` ends before it does.
@@ -201,14 +200,15 @@ impl Lexer {
         loop {
             let Some(byte) = self.skip_whitespace(data)? else { return Ok(None) };
             self.start = self.at;
-            if self.expected == Expected::Colon && byte == b':' {
-                self.at += 1;
-                self.expected = Expected::Value;
-                continue;
-            }
-            return match (self.expected, byte) {
-                (_, b'\n') if self.framing == Framing::Lines => self.newline(),
-                (Expected::Comma, b',') => {
+            return match (byte, self.expected) {
+                (b':', Expected::Colon) => {
+                    self.at += 1;
+                    self.expected = Expected::Value;
+                    continue;
+                }
+                (b'"', Expected::Value | Expected::FirstValue) => self.string(Token::String, data),
+                (b'"', Expected::Key | Expected::FirstKey) => self.string(Token::Key, data),
+                (b',', Expected::Comma) => {
                     self.at += 1;
                     self.expected = match self.open.last() {
                         Some(Container::Object) => Expected::Key,
@@ -216,10 +216,10 @@ impl Lexer {
                     };
                     Ok(Some(Token::Comma))
                 }
-                (Expected::Key | Expected::FirstKey, b'"') => self.begin(Unfinished::Key(Text::Plain), data),
-                (Expected::Comma | Expected::FirstKey | Expected::FirstValue, b'}' | b']') => self.close(byte),
-                (Expected::Value | Expected::FirstValue, _) => self.value(byte, data),
-                (Expected::End, _) => Err(Error::Trailing),
+                (b'}' | b']', Expected::Comma | Expected::FirstKey | Expected::FirstValue) => self.close(byte),
+                (b'\n', _) => self.newline(),
+                (_, Expected::Value | Expected::FirstValue) => self.value(byte, data),
+                (_, Expected::End) => Err(Error::Trailing),
                 _ => Err(Error::Syntax),
             };
         }
@@ -231,7 +231,7 @@ impl Lexer {
         let last = match self.unfinished.take() {
             None => None,
             Some(Unfinished::Number(number)) if self.open.is_empty() && number.is_whole() => {
-                Some(self.scalar(Token::Number))
+                Some(self.finished(Token::Number))
             }
             Some(_) => return Err(Error::Unfinished),
         };
@@ -261,10 +261,8 @@ impl Lexer {
         Ok(Some(Token::Newline))
     }
 
-    #[inline]
     fn value(&mut self, byte: u8, data: &[u8]) -> Result<Option<Token>, Error> {
         match byte {
-            b'"' => self.begin(Unfinished::String(Text::Plain), data),
             b'{' => self.open(Container::Object, Expected::FirstKey, Token::BeginObject),
             b'[' => self.open(Container::Array, Expected::FirstValue, Token::BeginArray),
             b't' => self.begin(Unfinished::Literal(Token::True, 1), data),
@@ -291,61 +289,64 @@ impl Lexer {
             _ => return Err(Error::Syntax),
         };
         self.at += 1;
-        Ok(Some(self.scalar(token)))
+        self.value_ended();
+        Ok(Some(token))
+    }
+
+    /// A key or a string begins.
+    #[inline]
+    fn string(&mut self, token: Token, data: &[u8]) -> Result<Option<Token>, Error> {
+        self.escaped = false;
+        self.text_goes_on(token, Text::Plain, self.at + 1, data)
     }
 
     #[inline]
+    fn text_goes_on(&mut self, token: Token, text: Text, at: usize, data: &[u8]) -> Result<Option<Token>, Error> {
+        let progress = text.read(data, at, &mut self.escaped)?;
+        self.at = match progress {
+            Progress::Closed(end) => end,
+            Progress::Open(_) => data.len(),
+        };
+        // Of an unfinished key there is no closing quote yet.
+        let quotes = if matches!(progress, Progress::Closed(_)) { 2 } else { 1 };
+        if token == Token::Key && self.at.saturating_sub(self.start) > self.limits.max_key + quotes {
+            return Err(Error::LongKey);
+        }
+        self.unfinished = match (progress, token) {
+            (Progress::Closed(_), Token::Key) => {
+                self.expected = Expected::Colon;
+                None
+            }
+            (Progress::Closed(_), _) => {
+                self.value_ended();
+                None
+            }
+            (Progress::Open(text), _) => Some(Unfinished::Text(token, text)),
+        };
+        Ok(self.unfinished.is_none().then_some(token))
+    }
+
     fn begin(&mut self, token: Unfinished, data: &[u8]) -> Result<Option<Token>, Error> {
         self.at += 1;
-        self.escaped = false;
         self.unfinished = Some(token);
         self.go_on(data)
     }
 
     /// Reads on in a token. It stays unfinished when `data` ends.
-    #[inline]
     fn go_on(&mut self, data: &[u8]) -> Result<Option<Token>, Error> {
-        let Some(unfinished) = self.unfinished else { return Ok(None) };
-        let (finished, token) = match unfinished {
-            Unfinished::Key(text) => match text.read(data, self.at, &mut self.escaped)? {
-                Progress::Closed(end) => {
-                    self.at = end;
-                    self.expected = Expected::Colon;
-                    self.unfinished = None;
-                    let length = end - self.start;
-                    return if length > self.limits.max_key + 2 { Err(Error::LongKey) } else { Ok(Some(Token::Key)) };
-                }
-                Progress::Open(text) => (None, Unfinished::Key(text)),
-            },
-            Unfinished::String(text) => match text.read(data, self.at, &mut self.escaped)? {
-                Progress::Closed(end) => {
-                    self.at = end;
-                    (Some(Token::String), unfinished)
-                }
-                Progress::Open(text) => (None, Unfinished::String(text)),
-            },
-            Unfinished::Number(number) => self.number(number, data)?,
-            Unfinished::Literal(token, read) => self.literal(token, read, data)?,
-        };
-        if let Some(token) = finished {
-            self.unfinished = None;
-            return Ok(Some(self.scalar(token)));
-        }
-        self.at = data.len();
-        self.unfinished = Some(token);
-        let length = self.at.saturating_sub(self.start);
-        match token {
-            Unfinished::Key(_) if length > self.limits.max_key + 1 => Err(Error::LongKey),
-            _ => Ok(None),
+        match self.unfinished {
+            None => Ok(None),
+            Some(Unfinished::Text(token, text)) => self.text_goes_on(token, text, self.at, data),
+            Some(Unfinished::Number(number)) => self.number(number, data),
+            Some(Unfinished::Literal(token, read)) => self.literal(token, read, data),
         }
     }
 
-    fn number(&mut self, mut number: Number, data: &[u8]) -> Result<(Option<Token>, Unfinished), Error> {
-        let more = data.get(self.at..).unwrap_or_default();
-        let mut finished = None;
-        for &byte in more {
+    fn number(&mut self, mut number: Number, data: &[u8]) -> Result<Option<Token>, Error> {
+        let mut ended = false;
+        for &byte in data.get(self.at..).unwrap_or_default() {
             let Some(next) = number.next(byte) else {
-                finished = Some(Token::Number);
+                ended = true;
                 break;
             };
             number = next;
@@ -354,13 +355,14 @@ impl Lexer {
         if self.at.saturating_sub(self.start) > self.limits.max_number {
             return Err(Error::LongNumber);
         }
-        match finished {
-            Some(_) if !number.is_whole() => Err(Error::Syntax),
-            finished => Ok((finished, Unfinished::Number(number))),
+        if !ended {
+            self.unfinished = Some(Unfinished::Number(number));
+            return Ok(None);
         }
+        if number.is_whole() { Ok(Some(self.finished(Token::Number))) } else { Err(Error::Syntax) }
     }
 
-    fn literal(&mut self, token: Token, mut read: usize, data: &[u8]) -> Result<(Option<Token>, Unfinished), Error> {
+    fn literal(&mut self, token: Token, mut read: usize, data: &[u8]) -> Result<Option<Token>, Error> {
         let name: &[u8] = match token {
             Token::True => b"true",
             Token::False => b"false",
@@ -370,19 +372,26 @@ impl Lexer {
             match data.get(self.at) {
                 Some(byte) if byte == expected => (),
                 Some(_) => return Err(Error::Syntax),
-                None => return Ok((None, Unfinished::Literal(token, read))),
+                None => {
+                    self.unfinished = Some(Unfinished::Literal(token, read));
+                    return Ok(None);
+                }
             }
             self.at += 1;
             read += 1;
         }
-        Ok((Some(token), Unfinished::Literal(token, read)))
+        Ok(Some(self.finished(token)))
     }
 
-    /// What is expected after a value.
-    #[inline]
-    fn scalar(&mut self, token: Token) -> Token {
-        self.expected = if self.open.is_empty() { Expected::End } else { Expected::Comma };
+    fn finished(&mut self, token: Token) -> Token {
+        self.unfinished = None;
+        self.value_ended();
         token
+    }
+
+    #[inline]
+    fn value_ended(&mut self) {
+        self.expected = if self.open.is_empty() { Expected::End } else { Expected::Comma };
     }
 }
 

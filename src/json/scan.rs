@@ -53,16 +53,18 @@ mod words {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
+    #[inline]
     pub(super) fn first_special(block: &[u8; super::BLOCK]) -> Option<usize> {
         let word = u128::from_le_bytes(*block);
-        let [low, high] = [word as u64, (word >> 64) as u64].map(marks);
-        match (low, high) {
-            (0, 0) => None,
-            (0, _) => Some(8 + high.trailing_zeros() as usize / 8),
-            _ => Some(low.trailing_zeros() as usize / 8),
+        let low = marks(word as u64);
+        if low != 0 {
+            return Some(low.trailing_zeros() as usize / 8);
         }
+        let high = marks((word >> 64) as u64);
+        (high != 0).then(|| 8 + high.trailing_zeros() as usize / 8)
     }
 
+    #[inline]
     fn marks(word: u64) -> u64 {
         let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
         let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);

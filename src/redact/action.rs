@@ -41,10 +41,10 @@ impl Mask {
     /// Writes the masked form of a string; `raw` is what stands between its quotes. What stays is copied as it was
     /// written. At most half of the string stays, so that a short one is not shown whole.
     pub(super) fn write(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let characters = Characters::new(raw)?;
+        let mut characters = Characters::new(raw)?;
         let count = characters.clone().count();
         let hidden = count.saturating_sub(self.keep_last.min(count / 2));
-        let shown = characters.skip(hidden).next().map_or(raw.len(), |(_, place)| place.start);
+        let shown = characters.nth(hidden).map_or(raw.len(), |(_, place)| place.start);
         out.push(b'"');
         (0..hidden).for_each(|_| out.extend_from_slice(&self.with));
         out.extend_from_slice(raw.get(shown..).unwrap_or_default());

@@ -30,6 +30,8 @@ pub(super) struct Frame {
     pub(super) pends: bool,
     /// How many facts were known before those about this object.
     pub(super) facts: usize,
+    /// What rules ask about its members is not all known yet.
+    pub(super) asks: bool,
 }
 
 impl Frame {
@@ -48,6 +50,7 @@ impl Frame {
             nulls: false,
             pends: false,
             facts: 0,
+            asks: false,
         }
     }
 }
@@ -81,13 +84,13 @@ pub(super) enum Task {
 /// Reading ahead in an object.
 #[derive(Debug)]
 pub(super) struct Scout {
-    /// Behind its opening bracket.
+    /// Where reading ahead began.
     pub(super) place: json::Place,
     /// The depth of its members.
     pub(super) depth: usize,
     pub(super) sought: Sought,
-    /// The key just read, if it matters.
-    pub(super) key: bool,
+    /// Whether the value that comes is the resource's type.
+    pub(super) names_type: bool,
 }
 
 /// What is looked for.
@@ -95,8 +98,8 @@ pub(super) struct Scout {
 pub(super) enum Sought {
     /// The type of a resource.
     Type,
-    /// Values of siblings: the conditions whose key was not met yet, those that the last key is about, the rest.
-    Facts { left: Vec<ConditionId>, current: Vec<ConditionId>, read: Vec<ConditionId> },
+    /// Values of siblings: the conditions whose key was not met yet.
+    Facts { left: Vec<ConditionId> },
 }
 
 /// Passing through a container.

@@ -39,16 +39,13 @@ impl Place {
     /// The place of the member `key`.
     pub(super) fn member(self, key: &[u8]) -> Self {
         match (self, key) {
-            (Self::Elsewhere, _) => Self::Elsewhere,
-            (Self::Resource(kind), _) => match (kind.name(), key) {
-                ("Bundle", b"entry") => Self::Entries,
-                ("Parameters", b"parameter") => Self::Parameters,
-                ("ExampleScenario", b"instance") => Self::Instances,
-                // These three are no DomainResource.
-                ("Bundle" | "Parameters" | "Binary", _) => Self::Elsewhere,
-                (_, b"contained") => Self::Contained,
-                _ => Self::Elsewhere,
-            },
+            (Self::Resource(kind), b"entry") if kind.name() == "Bundle" => Self::Entries,
+            (Self::Resource(kind), b"parameter") if kind.name() == "Parameters" => Self::Parameters,
+            (Self::Resource(kind), b"instance") if kind.name() == "ExampleScenario" => Self::Instances,
+            // These three are no DomainResource.
+            (Self::Resource(kind), b"contained") if !matches!(kind.name(), "Bundle" | "Parameters" | "Binary") => {
+                Self::Contained
+            }
             (Self::Entry, b"resource") | (Self::Response, b"outcome") | (Self::Parameter, b"resource") => {
                 Self::Slot { contained: false }
             }

@@ -169,7 +169,7 @@ impl Automaton {
     /// The position of the member `key`, unescaped.
     #[inline]
     pub(super) fn member(&self, container: Position, key: &[u8]) -> Position {
-        let [resource, root] = [container.resource, container.root].map(|state| self.state(state));
+        let (resource, root) = (self.state(container.resource), self.state(container.root));
         if resource.members.is_empty() && root.members.is_empty() {
             return Position { resource: resource.other, root: root.other };
         }
@@ -182,14 +182,19 @@ impl Automaton {
     /// The position of an element.
     #[inline]
     pub(super) fn element(&self, container: Position) -> Position {
-        let [resource, root] = [container.resource, container.root].map(|state| self.state(state).element);
-        Position { resource, root }
+        Position { resource: self.state(container.resource).element, root: self.state(container.root).element }
     }
 
     /// The first rule that may touch something inside the value.
     #[inline]
     pub(super) fn first_inside(&self, position: Position) -> RuleId {
         self.state(position.resource).first_inside.min(self.state(position.root).first_inside)
+    }
+
+    /// Whether some rule touches the value.
+    #[inline]
+    pub(super) fn is_touched(&self, position: Position) -> bool {
+        !(self.state(position.resource).verdicts.is_empty() && self.state(position.root).verdicts.is_empty())
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::error::Error;
 use super::frame::{Frame, Member, Task};
 use super::place::Place;
-use super::program::Program;
+use super::program::{ConditionId, Program};
 use super::scout::Facts;
 use super::summary::Summary;
 use crate::fhir::TypeSet;
@@ -82,6 +82,8 @@ pub struct Redactor {
     pub(super) line_lost: bool,
     pub(super) seen: SeenKeys,
     pub(super) facts: Facts,
+    /// The conditions that the value that comes is about.
+    pub(super) noted: Vec<ConditionId>,
     pub(super) summary: Summary,
     /// Input that is not done with.
     held: Vec<u8>,
@@ -117,6 +119,7 @@ impl Redactor {
             line_lost: false,
             seen: SeenKeys::new(limits.max_keys, hold_back),
             facts: Facts::default(),
+            noted: Vec::new(),
             held: Vec::new(),
             end: None,
         }

@@ -1,9 +1,11 @@
-//! Reading ahead in an object, for what has to be known before its first member is judged.
+//! Reading ahead in an object, for what has to be known before a member is judged.
 //!
-//! The lexer reads on and then goes back behind the opening bracket; nothing of the object leaves meanwhile. A
-//! resource's type is enough as soon as it is read. For `where` the object is read to its end, so that a sibling that
-//! stands twice is refused before anything leaves; where the end is farther than may be held back, it is enough that
-//! each sibling asked for was read.
+//! The lexer reads on and then goes back; nothing of what it passed leaves meanwhile. A resource is read from its
+//! opening bracket until its type is known.
+//!
+//! For `where`, siblings are noted as they pass. Only when a member comes that a rule with conditions touches is the rest
+//! of the object read ahead: to its end, so that a sibling that stands twice is refused before the member leaves; where
+//! the end is farther than may be held back, it is enough that each sibling asked for was read.
 
 use super::action::Action;
 use super::error::Error;
@@ -14,7 +16,7 @@ use super::redactor::{Redactor, Stream};
 use crate::fhir::ResourceType;
 use crate::json::{self, Token, unescape};
 
-/// What is known of members of open objects, innermost last: the conditions that hold, or cannot be judged.
+/// What is known of members of open objects, innermost last.
 #[derive(Debug, Default)]
 pub(super) struct Facts(Vec<(ConditionId, Truth)>);
 
@@ -22,6 +24,7 @@ pub(super) struct Facts(Vec<(ConditionId, Truth)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Truth {
     Holds,
+    Fails,
     /// The sibling is no scalar. What protects a value does not count then, what takes it does.
     CannotBeJudged,
 }
@@ -49,7 +52,7 @@ impl Redactor {
         rule.conditions.iter().all(|condition| match self.facts.of(facts, *condition) {
             Some(Truth::Holds) => true,
             Some(Truth::CannotBeJudged) => !protects,
-            None => false,
+            Some(Truth::Fails) | None => false,
         })
     }
 
@@ -58,20 +61,57 @@ impl Redactor {
         self.begin_scout(Sought::Type);
     }
 
-    /// Looks for what the rules ask about the members of the object that just began.
-    pub(super) fn scout_facts(&mut self, position: Position) {
-        let states = [position.resource, position.root].map(|state| self.program.automaton.state(state));
-        let mut left: Vec<ConditionId> = states.iter().flat_map(|state| state.watched.iter().copied()).collect();
-        if !left.is_empty() {
-            left.sort_unstable();
-            left.dedup();
-            self.begin_scout(Sought::Facts { left, current: Vec::new(), read: Vec::new() });
+    /// Whether rules ask about members of an object.
+    pub(super) fn asks(&self, position: Position) -> bool {
+        self.watched(position).next().is_some()
+    }
+
+    /// A member of an object that rules ask about comes: if it is one they ask for, its value is noted; if it depends
+    /// on others, they are looked for.
+    pub(super) fn ask(&mut self, key: &[u8]) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        let (container, until, facts) = (frame.position, frame.until, frame.facts);
+        let touching = [self.member.position.resource, self.member.position.root];
+        let depends = touching.iter().flat_map(|state| &self.program.automaton.state(*state).verdicts).any(|verdict| {
+            let rule = self.program.rule(verdict.rule);
+            verdict.rule < until && rule.is_some_and(|rule| !rule.conditions.is_empty())
+        });
+        frame.asks = !depends;
+        self.note_key(container, key);
+        if depends {
+            let is_left = |id: &ConditionId| self.facts.of(facts, *id).is_none() && !self.noted.contains(id);
+            let left = self.watched(container).filter(is_left).collect();
+            self.begin_scout(Sought::Facts { left });
         }
+    }
+
+    /// What is asked about the member `key` is noted when its value comes.
+    fn note_key(&mut self, container: Position, key: &[u8]) {
+        let is_about = |id: &ConditionId| self.program.condition(*id).is_some_and(|known| *known.key == *key);
+        self.noted = self.watched(container).filter(is_about).collect();
+    }
+
+    /// The value of a member that was asked about: a scalar, or none.
+    pub(super) fn note_value(&mut self, scalar: Option<(Token, &[u8])>) {
+        for id in std::mem::take(&mut self.noted) {
+            let Some(condition) = self.program.condition(id) else { continue };
+            let truth = match scalar {
+                None => Truth::CannotBeJudged,
+                Some((token, raw)) if condition.holds(token, raw) => Truth::Holds,
+                Some(_) => Truth::Fails,
+            };
+            self.facts.0.push((id, truth));
+        }
+    }
+
+    fn watched(&self, position: Position) -> impl Iterator<Item = ConditionId> + use<'_> {
+        let [first, second] = [position.resource, position.root].map(|state| &self.program.automaton.state(state).watched);
+        first.iter().chain(second.iter().filter(|id| !first.contains(id))).copied()
     }
 
     fn begin_scout(&mut self, sought: Sought) {
         let (place, depth) = (self.lexer.place(), self.lexer.depth());
-        self.task = Task::Scout(Scout { place, depth, sought, key: false });
+        self.task = Task::Scout(Scout { place, depth, sought, names_type: false });
     }
 
     /// Reads ahead. Answers whether there is more to do with the input at hand.
@@ -104,7 +144,7 @@ impl Redactor {
     /// No more may be held back.
     fn scouted_enough(&mut self, scout: &Scout) -> Result<bool, Error> {
         match &scout.sought {
-            Sought::Facts { left, .. } if left.is_empty() => {
+            Sought::Facts { left } if left.is_empty() && self.noted.is_empty() => {
                 self.lexer.go_back(scout.place);
                 Ok(true)
             }
@@ -114,13 +154,15 @@ impl Redactor {
 
     fn scouted(&mut self, scout: &mut Scout, token: Token, stream: &Stream<'_>) -> Result<Found, Error> {
         let depth = self.lexer.depth();
-        let value = match token {
+        let scalar = match token {
             Token::Key if depth == scout.depth => {
                 self.scouted_key(scout, stream)?;
                 return Ok(Found::Nothing);
             }
             Token::BeginObject | Token::BeginArray if depth == scout.depth + 1 => None,
-            Token::String | Token::Number | Token::True | Token::False | Token::Null if depth == scout.depth => Some(token),
+            Token::String | Token::Number | Token::True | Token::False | Token::Null if depth == scout.depth => {
+                Some((token, self.lexer.text(token, stream.data)))
+            }
             Token::EndObject if depth < scout.depth => {
                 return match scout.sought {
                     Sought::Type => Err(Error::NotResource),
@@ -129,42 +171,27 @@ impl Redactor {
             }
             _ => return Ok(Found::Nothing),
         };
-        if !std::mem::take(&mut scout.key) {
-            return Ok(Found::Nothing);
+        if std::mem::take(&mut scout.names_type) {
+            let name = scalar.filter(|(token, _)| *token == Token::String).map(|(_, raw)| unescape(raw));
+            let name = name.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+            return name.and_then(ResourceType::parse).map(Found::Type).ok_or(Error::NotResource);
         }
-        let raw = value.map(|token| (token, self.lexer.text(token, stream.data)));
-        match &mut scout.sought {
-            Sought::Type => {
-                let name = raw.filter(|(token, _)| *token == Token::String).map(|(_, raw)| unescape(raw));
-                let name = name.as_deref().and_then(|name| std::str::from_utf8(name).ok());
-                name.and_then(ResourceType::parse).map(Found::Type).ok_or(Error::NotResource)
-            }
-            Sought::Facts { current, read, .. } => {
-                for id in current.drain(..) {
-                    read.push(id);
-                    let Some(condition) = self.program.condition(id) else { continue };
-                    match raw {
-                        None => self.facts.0.push((id, Truth::CannotBeJudged)),
-                        Some((token, raw)) if condition.holds(token, raw) => self.facts.0.push((id, Truth::Holds)),
-                        Some(_) => (),
-                    }
-                }
-                Ok(Found::Nothing)
-            }
-        }
+        self.note_value(scalar);
+        Ok(Found::Nothing)
     }
 
-    fn scouted_key(&self, scout: &mut Scout, stream: &Stream<'_>) -> Result<(), Error> {
+    fn scouted_key(&mut self, scout: &mut Scout, stream: &Stream<'_>) -> Result<(), Error> {
         let key = self.key_text(stream);
         match &mut scout.sought {
-            Sought::Type => scout.key = *key == *RESOURCE_TYPE,
-            Sought::Facts { left, current, read } => {
-                let is_about = |id: &ConditionId| self.program.condition(*id).is_some_and(|known| *known.key == *key);
-                if read.iter().any(is_about) {
+            Sought::Type => scout.names_type = *key == *RESOURCE_TYPE,
+            Sought::Facts { left } => {
+                let Some(frame) = self.frames.last() else { return Ok(()) };
+                let (container, facts) = (frame.position, frame.facts);
+                self.note_key(container, &key);
+                if self.noted.iter().any(|id| self.facts.of(facts, *id).is_some()) {
                     return Err(json::Error::RepeatedKey.into());
                 }
-                current.extend(left.extract_if(.., |id| is_about(id)));
-                scout.key = !current.is_empty();
+                left.retain(|id| !self.noted.contains(id));
             }
         }
         Ok(())

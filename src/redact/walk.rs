@@ -6,7 +6,7 @@ use super::action::Action;
 use super::error::Error;
 use super::frame::{Frame, Skip, Task};
 use super::place::{Place, RESOURCE_TYPE, is_granted};
-use super::program::{DEAD, Position, RuleId, Verdict};
+use super::program::{DEAD, Position, RuleId, StateId, Verdict};
 use super::redactor::{Format, Redactor, Stream};
 use super::reference::is_reference_key;
 use super::summary::Deed;
@@ -29,6 +29,9 @@ impl Redactor {
         self.member.names_type = names_type && matches!(frame.place, Place::Resource(_));
         self.member.is_twin = key.starts_with(b"_");
         self.member.is_reference = is_reference_key(&key);
+        if frame.asks {
+            self.ask(&key);
+        }
         Ok(())
     }
 
@@ -70,6 +73,11 @@ impl Redactor {
             }
             None => self.expect_scalar()?,
         }
+        let raw = self.lexer.text(token, stream.data);
+        if !self.noted.is_empty() {
+            self.check_length(raw.len())?;
+            self.note_value(Some((token, raw)));
+        }
         let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
         if self.member.names_type {
             if frame.drops && !self.is_opened() {
@@ -79,7 +87,7 @@ impl Redactor {
             }
             return Ok(());
         }
-        let Some(verdict) = self.verdict([self.member.position.resource, self.member.position.root]) else {
+        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
             if frame.drops {
                 self.goes(start, end, stream);
             } else if frame.nulls && token == Token::Null && !self.is_opened() {
@@ -89,7 +97,6 @@ impl Redactor {
             }
             return Ok(());
         };
-        let raw = self.lexer.text(token, stream.data);
         self.rule_on_scalar(verdict, (token == Token::String).then_some(raw), (start, end), stream)
     }
 
@@ -101,6 +108,10 @@ impl Redactor {
             Some(false) => self.draft.drop(stream.data, self.draft.sure(), at, stream.out),
             None => {
                 self.expect_scalar()?;
+                if !self.noted.is_empty() {
+                    // It is compared when it is whole.
+                    return self.check_length(at.saturating_sub(start + 1));
+                }
                 if self.member.names_type {
                     return Ok(());
                 }
@@ -112,7 +123,7 @@ impl Redactor {
 
     /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
     fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
-        let Some(verdict) = self.verdict([self.member.position.resource, self.member.position.root]) else {
+        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
             let stays = !self.frames.last().is_some_and(|frame| frame.drops);
             if stays {
                 self.stays(at, stream);
@@ -134,6 +145,9 @@ impl Redactor {
     pub(super) fn begin(&mut self, token: Token, stream: &mut Stream<'_>) -> Result<(), Error> {
         let is_object = token == Token::BeginObject;
         self.expect_value();
+        if !self.noted.is_empty() {
+            self.note_value(None);
+        }
         match self.member.place {
             Place::Slot { .. } if is_object => {
                 self.scout_type();
@@ -172,9 +186,10 @@ impl Redactor {
             nulls: self.options.format.is_fhir() && !is_object && parent.is_object && self.member.is_twin,
             pends: false,
             facts: self.facts.len(),
+            asks: is_object && self.asks(position),
         };
         let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
-        if let Some(verdict) = self.verdict([outer, position.resource, position.root]) {
+        if let Some(verdict) = self.verdict(position, outer) {
             let deed = self.deed(verdict, false);
             if !is_object && !verdict.twin && self.is_for_elements(verdict) {
                 frame.every = Some(verdict.rule);
@@ -207,9 +222,6 @@ impl Redactor {
             self.seen.open();
         }
         self.frames.push(frame);
-        if is_object {
-            self.scout_facts(position);
-        }
         Ok(())
     }
 
@@ -348,13 +360,17 @@ impl Redactor {
         }
     }
 
-    /// The first of the rules that touch a value, if one does. A rule for each element of the array around it is one.
+    /// The first of the rules that touch a value, if one does: by its position, by that of a resource in the one around
+    /// it, or for each element of the array around it.
     #[inline]
-    fn verdict<const N: usize>(&self, states: [u32; N]) -> Option<Verdict> {
+    fn verdict(&self, position: Position, outer: StateId) -> Option<Verdict> {
         let frame = self.frames.last()?;
-        let touching = states.into_iter().filter_map(|state| {
-            let verdicts = &self.program.automaton.state(state).verdicts;
-            let counting = verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
+        let automaton = &self.program.automaton;
+        if frame.every.is_none() && outer == DEAD && !automaton.is_touched(position) {
+            return None;
+        }
+        let touching = [outer, position.resource, position.root].into_iter().filter_map(|state| {
+            let counting = automaton.state(state).verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
             counting.copied().find(|verdict| self.conditions_hold(verdict.rule, frame.facts))
         });
         let every = frame.every.map(|rule| Verdict { rule, twin: false, each: false });

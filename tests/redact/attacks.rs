@@ -1,1 +1,224 @@
+//! What someone would try who wants a value past the rules, byte for byte.
 
+use std::rc::Rc;
+
+use carewarden::redact::{Error, Format, Options, Program, Redactor};
+use serde_json::json;
+
+use crate::support::{program, run, run_every_way};
+
+const SECRET: &[u8] = b"SECRET";
+
+fn without_ssn() -> Rc<Program> {
+    program(&json!({"rules": [{"key": "ssn", "action": "remove"}]}))
+}
+
+fn holds_secret(bytes: &[u8]) -> bool {
+    bytes.windows(SECRET.len()).any(|window| window == SECRET)
+}
+
+/// Whatever it is, refused or not, the secret does not leave, however it is cut.
+fn never_leaves(program: &Rc<Program>, format: Format, input: &[u8]) {
+    let options = Options::new(format);
+    let name = input.escape_ascii().to_string();
+    assert!(holds_secret(input), "{name}: there is nothing to protect");
+    for cut in 0..=input.len() {
+        let (first, second) = input.split_at(cut);
+        assert!(!holds_secret(&run(program, options, [first, second]).output), "{name}: cut at {cut}");
+    }
+    assert!(!holds_secret(&run(program, options, input.chunks(1)).output), "{name}: byte by byte");
+}
+
+#[test]
+fn a_covered_value_never_leaves_whatever_its_key_is_written_as() {
+    for input in [
+        &br#"{"ssn":"SECRET"}"#[..],
+        br#"{"s\u0073n":"SECRET"}"#,
+        br#"{"\u0073\u0073\u006e":"SECRET","a":1}"#,
+        br#"{"\u0073\u0073\u006E":["SECRET"]}"#,
+        br#"{"ssn":1,"ssn":"SECRET"}"#,
+        br#"{"ssn":1,"s\u0073n":"SECRET"}"#,
+        br#"{"ssn" : {"a":"SECRET"} , "ssn" : "SECRET"}"#,
+        br#"{"a":[{"b":{"ssn":{"ssn":"SECRET"}}}]}"#,
+        b"{\"ssn\":\"SECRET\xff\"}",
+        b"{\"ssn\":\"SECRET\"\xff}",
+        b"{\"ssn\":\"SECRET\\ud800\"}",
+        b"{\"ssn\":\"SECRET",
+        b"{\"a\":1,\"ssn\":\"SECRET\"]}",
+        b"{\"ssn\":\"SECRET\"} {\"a\":1}",
+        b"\xef\xbb\xbf{\"ssn\":\"SECRET\"}",
+        br#""SECRET""#,
+        br#"{"_ssn":{"extension":[{"valueString":"SECRET"}]},"ssn":"x"}"#,
+    ] {
+        never_leaves(&without_ssn(), Format::Json, input);
+    }
+}
+
+#[test]
+fn a_resource_is_what_its_only_type_says() {
+    let program = program(&json!({"rules": [{"path": "Patient.name", "action": "remove"}]}));
+    for input in [
+        &br#"{"resourceType":"Patient","name":"SECRET"}"#[..],
+        br#"{"name":"SECRET","resourceType":"Patient"}"#,
+        br#"{"name":"SECRET","resource\u0054ype":"Patient"}"#,
+        br#"{"name":"SECRET","resourceType":"P\u0061tient"}"#,
+        br#"{"name":"SECRET","resourcetype":"Patient"}"#,
+        br#"{"name":"SECRET","resourceType":"patient"}"#,
+        br#"{"name":"SECRET","resourceType":"Patient "}"#,
+        br#"{"name":"SECRET"}"#,
+        br#"[{"resourceType":"Patient","name":"SECRET"}]"#,
+        br#"{"resourceType":"Patient","contained":[{"resourceType":"Patient","name":"SECRET"}]}"#,
+        br#"{"resourceType":"Patient","name":"SECRET","resourceType":"Observation"}"#,
+        br#"{"resourceType":"Bundle","entry":[{"resource":{"name":"SECRET","resourceType":"Patient"}}]}"#,
+        br#"{"resourceType":"Bundle","entry":[{"name":{"resourceType":"Patient","name":"SECRET"}}]}"#,
+        br#"{"entry":[{"resource":{"name":"SECRET","resourceType":"Patient"}}],"resourceType":"Bundle"}"#,
+        br#"{"entry":[{"resource":{"name":"SECRET","resourceType":"Patient"}}],"resourceType":"List"}"#,
+    ] {
+        never_leaves(&program, Format::FhirJson, input);
+    }
+}
+
+#[test]
+fn a_condition_cannot_be_talked_out_of_by_order_or_repetition() {
+    let program = program(&json!({"rules": [{"key": "value", "where": {"system": "mrn"}, "action": "remove"}]}));
+    for input in [
+        &br#"[{"system":"mrn","value":"SECRET"}]"#[..],
+        br#"[{"value":"SECRET","system":"mrn"}]"#,
+        br#"[{"value":"SECRET","\u0073ystem":"\u006drn"}]"#,
+        br#"[{"system":"x","value":"SECRET","system":"mrn"}]"#,
+        br#"[{"system":"x","value":"SECRET","s\u0079stem":"mrn"}]"#,
+        br#"[{"system":["mrn"],"value":"SECRET"}]"#,
+        br#"[{"value":"SECRET","system":{"mrn":"mrn"}}]"#,
+        br#"[{"value":"SECRET","system":"mrn"#,
+    ] {
+        never_leaves(&program, Format::Json, input);
+    }
+}
+
+#[test]
+fn bytes_that_are_not_unicode_are_refused_wherever_they_stand() {
+    for bytes in [
+        &b"\x80"[..],
+        b"\xc0\xaf",
+        b"\xc1\xbf",
+        b"\xe0\x80\xaf",
+        b"\xed\xa0\x80",
+        b"\xed\xbf\xbf",
+        b"\xf0\x80\x80\xaf",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xff",
+        b"\xe2\x82",
+        br"\ud83d",
+        br"\ude00",
+        br"\ud83d\ud83d",
+        br"\ud83dx",
+    ] {
+        let places: [(&[u8], &[u8]); 4] =
+            [(b"{\"", b"\":1}"), (b"{\"a\":\"", b"\"}"), (b"{\"ssn\":\"", b"\"}"), (b"{\"x\":{\"y\":[\"", b"\"]}}")];
+        for (before, after) in places {
+            let input = [before, bytes, after].concat();
+            let outcome = run_every_way("bytes", &without_ssn(), Options::new(Format::Json), &input);
+            let name = outcome.verdict.map_err(Error::name);
+            assert_eq!(name, Err("invalid_unicode"), "{}", input.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn nesting_is_bounded_by_the_limit_and_not_by_the_stack() {
+    let options = Options::new(Format::Json);
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let depth = options.limits.max_depth;
+        let within = format!("{}{}{}", open.repeat(depth), if open == "[" { "" } else { "1" }, close.repeat(depth));
+        assert_eq!(run(&without_ssn(), options, [within.as_bytes()]).verdict, Ok(()), "{open}");
+        let beyond = open.repeat(100_000);
+        let outcome = run(&without_ssn(), options, [beyond.as_bytes()]);
+        assert_eq!(outcome.verdict.map_err(Error::name), Err("over_limit"), "{open}");
+    }
+}
+
+#[test]
+fn an_object_of_very_many_keys_is_refused() {
+    let keys: Vec<String> = (0..5000).map(|index| format!("\"k{index}\":0")).collect();
+    let input = format!("{{{}}}", keys.join(","));
+    let outcome = run(&without_ssn(), Options::new(Format::Json), [input.as_bytes()]);
+    assert_eq!(outcome.verdict.map_err(Error::name), Err("over_limit"));
+}
+
+#[test]
+fn what_an_action_has_to_see_whole_is_bounded() {
+    let program = program(&json!({"rules": [{"key": "ssn", "action": {"mask": {}}}]}));
+    let mut options = Options::new(Format::Json);
+    options.limits.max_string = 20;
+    for (length, verdict) in [(20, Ok(())), (21, Err(Error::LongString)), (4000, Err(Error::LongString))] {
+        let input = format!("{{\"ssn\":\"{}\"}}", "x".repeat(length));
+        assert_eq!(run_every_way("length", &program, options, input.as_bytes()).verdict, verdict, "{length}");
+    }
+}
+
+/// What is at hand at any moment: twice the limit and a piece, whatever comes.
+#[test]
+fn nothing_is_collected_from_an_endless_answer() {
+    let program = program(&json!({"rules": [
+        {"key": "ssn", "action": "remove"},
+        {"key": "a", "where": {"s": 1}, "action": {"mask": {}}}]}));
+    let endless: [(&[u8], &[u8]); 6] = [
+        (b"{\"b\":\"", b"text without an end "),
+        (b"{\"ssn\":\"", b"text without an end "),
+        (b"{\"ssn\":[", b"{\"x\":1},"),
+        (b"[", b"{\"ssn\":1,\"b\":[1,2]},"),
+        (b"[", b"{\"a\":\"x\",\"s\":1},"),
+        (b"[", b"\"text\", \n"),
+    ];
+    for (begin, more) in endless {
+        let mut redactor = Redactor::new(Rc::clone(&program), Options::new(Format::Json));
+        let mut out = Vec::new();
+        redactor.write(begin, &mut out).expect("it begins well");
+        let piece = more.repeat(500);
+        for _ in 0..200 {
+            out.clear();
+            redactor.write(&piece, &mut out).unwrap_or_else(|error| panic!("{}: {error}", more.escape_ascii()));
+            assert!(out.len() <= 2 * piece.len(), "{}", more.escape_ascii());
+        }
+    }
+    for (begin, more) in [(&b"["[..], &b" "[..]), (b"{\"s\":1,\"x\":[", b"1,"), (b"[{\"", b"k"), (b"[", b"1")] {
+        let mut redactor = Redactor::new(Rc::clone(&program), Options::new(Format::Json));
+        let mut out = Vec::new();
+        redactor.write(begin, &mut out).expect("it begins well");
+        let refused = (0..2000).find_map(|_| redactor.write(&more.repeat(1000), &mut out).err());
+        let held_object = begin.starts_with(b"{");
+        assert!(refused.is_some() != held_object, "{}", begin.escape_ascii());
+    }
+}
+
+#[test]
+fn an_answer_that_ended_takes_nothing_more() {
+    let mut redactor = Redactor::new(without_ssn(), Options::new(Format::Json));
+    let mut out = Vec::new();
+    assert_eq!(redactor.write(b"{}", &mut out), Ok(()));
+    assert_eq!(redactor.finish(), Ok(()));
+    assert_eq!((redactor.write(b" ", &mut out), redactor.finish()), (Err(Error::Ended), Err(Error::Ended)));
+    assert_eq!(out, b"{}");
+}
+
+#[test]
+fn everything_has_left_when_the_root_closes() {
+    for format in [Format::Json, Format::Ndjson] {
+        let mut redactor = Redactor::new(without_ssn(), Options::new(format));
+        let mut out = Vec::new();
+        redactor.write(br#"{"ssn":1,"a":"#, &mut out).expect("it begins well");
+        redactor.write(b"2} \n", &mut out).expect("it ends well");
+        assert_eq!(out, b"{\"a\":2} \n");
+        assert_eq!(redactor.finish(), Ok(()));
+    }
+}
+
+#[test]
+fn no_error_and_no_debug_text_holds_what_came() {
+    let outcome = run(&without_ssn(), Options::new(Format::Json), [&br#"{"a":"SECRET","a":1}"#[..]]);
+    let error = outcome.verdict.expect_err("it is refused");
+    assert_eq!(format!("{error} {error:?}"), "malformed: repeated key Malformed(RepeatedKey)");
+    let program = program(&json!({"rules": [{"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY"}}}}]}));
+    assert!(!format!("{program:?}").contains("0123456789abcdef"));
+}

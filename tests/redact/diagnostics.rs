@@ -1,1 +1,107 @@
+//! What is said of a `redaction` section that cannot work.
 
+use serde_json::{Value, json};
+
+use crate::support::programs;
+
+fn problems(profiles: &Value) -> Vec<String> {
+    programs(profiles).err().unwrap_or_default()
+}
+
+fn rule(rule: Value) -> Vec<String> {
+    problems(&json!({"p": {"rules": [rule]}}))
+}
+
+#[test]
+fn a_rule_says_once_where_it_looks() {
+    let at = "/redaction/p/rules/0";
+    assert_eq!(rule(json!({"action": "remove"})), [format!("invalid-rule {at}")]);
+    assert_eq!(rule(json!({"key": "a", "path": "Patient.id", "action": "remove"})), [format!("invalid-rule {at}")]);
+    assert_eq!(rule(json!({"path": "Patiant.id", "action": "remove"})), [format!("unknown-type {at}/path")]);
+    assert_eq!(rule(json!({"path": "Patient.name[0]", "action": "remove"})), [format!("invalid-rule {at}/path")]);
+    assert_eq!(rule(json!({"path": "Observation.value[x]", "action": "remove"})), [format!("not-supported {at}/path")]);
+    assert_eq!(rule(json!({"json_path": "a.b", "action": "remove"})), [format!("invalid-rule {at}/json_path")]);
+    assert_eq!(rule(json!({"json_path": "$.a[0]", "action": "remove"})), [format!("not-supported {at}/json_path")]);
+    for valid in
+        [json!({"key": "a"}), json!({"path": "Patient.id"}), json!({"path": "Patient"}), json!({"json_path": "$..a[*]"})]
+    {
+        let mut valid = valid;
+        valid["action"] = json!("remove");
+        assert_eq!(rule(valid), [""; 0]);
+    }
+}
+
+#[test]
+fn a_condition_is_a_scalar_of_a_sibling() {
+    let at = "/redaction/p/rules/0/where";
+    assert_eq!(rule(json!({"key": "a", "where": {"x": [1]}, "action": "remove"})), [format!("invalid-rule {at}/x")]);
+    assert_eq!(rule(json!({"json_path": "$.a[*]", "where": {"x": 1}, "action": "remove"})), [format!("invalid-rule {at}")]);
+    assert_eq!(rule(json!({"path": "Patient", "where": {"x": 1}, "action": "remove"})), [format!("invalid-rule {at}")]);
+    assert_eq!(
+        rule(json!({"path": "Patient.a", "where": {"x.y": 1}, "action": "remove"})),
+        [format!("invalid-rule {at}/x.y")]
+    );
+    assert_eq!(rule(json!({"key": "a", "where": {"x": "1", "y": 2, "z": true, "n": null}, "action": "remove"})), [""; 0]);
+}
+
+#[test]
+fn an_action_fits_and_has_its_secret() {
+    let at = "/redaction/p/rules/0/action";
+    let hash = |env: &str| json!({"key": "a", "action": {"hash": {"key": {"env": env}}}});
+    assert_eq!(rule(hash("PHI_KEY")), [""; 0]);
+    assert_eq!(rule(hash("ABSENT")), [""; 0], "a warning, and the values are removed");
+    assert_eq!(rule(hash("SHORT_KEY")), [format!("weak-secret {at}/hash/key/env")]);
+    assert_eq!(rule(json!({"key": "a", "action": {"replace": {"x": 1}}})), [format!("invalid-rule {at}/replace")]);
+    assert_eq!(rule(json!({"json_path": "$", "action": {"replace": "x"}})), [format!("invalid-rule {at}")]);
+    assert_eq!(rule(json!({"path": "Patient", "action": {"mask": {}}})), [format!("invalid-rule {at}")]);
+    let rotated = json!({"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY", "previous": "OLD"}}}});
+    assert_eq!(rule(rotated), [format!("not-supported {at}/hash/key/previous")]);
+}
+
+#[test]
+fn a_profile_extends_one_that_is_there_and_not_itself() {
+    assert_eq!(problems(&json!({"p": {"extends": "q"}, "q": {}})), [""; 0]);
+    assert_eq!(problems(&json!({"p": {"extends": "q"}})), ["missing-reference /redaction/p/extends"]);
+    assert_eq!(problems(&json!({"p": {"extends": "hipaa-safe-harbor"}})), ["not-supported /redaction/p/extends"]);
+    assert_eq!(problems(&json!({"p": {"extends": "p"}})), ["reference-cycle /redaction/p/extends"]);
+    let cycle = json!({"p": {"extends": "q"}, "q": {"extends": "r"}, "r": {"extends": "q"}});
+    assert_eq!(problems(&cycle), ["reference-cycle /redaction/q/extends", "reference-cycle /redaction/r/extends"]);
+    assert_eq!(problems(&json!({"none": {}})), ["invalid-value /redaction/none"]);
+    let broken = json!({"p": {"extends": "q"}, "q": {"rules": 5}});
+    assert_eq!(problems(&broken), ["invalid-value /redaction/q/rules"], "what is reported once is not missing as well");
+}
+
+#[test]
+fn a_rule_behind_one_that_takes_all_of_it_is_refused() {
+    let both = |first: Value, second: Value| problems(&json!({"p": {"rules": [first, second]}}));
+    let refused = ["unreachable-rule /redaction/p/rules/1"];
+    let remove = |path: &str| json!({"path": path, "action": "remove"});
+    assert_eq!(both(remove("Patient.name"), remove("Patient.name")), refused);
+    assert_eq!(both(remove("Patient.name"), json!({"path": "Patient.name.family", "action": "keep"})), refused);
+    assert_eq!(both(json!({"path": "Patient.name", "action": "keep"}), remove("Patient.name.family")), refused);
+    assert_eq!(both(remove("Patient.name.family"), remove("Patient.name")), [""; 0]);
+    assert_eq!(both(remove("Patient.name"), remove("Patient.names")), [""; 0]);
+    let conditional = json!({"path": "Patient.name", "where": {"use": "x"}, "action": "remove"});
+    assert_eq!(both(conditional, remove("Patient.name")), [""; 0]);
+    let mask = json!({"json_path": "$.a", "action": {"mask": {}}});
+    assert_eq!(both(mask, json!({"json_path": "$.a.b", "action": "keep"})), [""; 0]);
+    let inherited =
+        json!({"p": {"extends": "q", "rules": [remove("Patient.name")]}, "q": {"rules": [remove("Patient.name")]}});
+    assert_eq!(problems(&inherited), [""; 0], "a profile may go before the one it extends");
+}
+
+#[test]
+fn rules_that_multiply_are_refused() {
+    // Which of the last twenty keys were `a` has to be remembered.
+    let path = format!("$..a{}", "[*]".repeat(20));
+    let many = [json!({"json_path": path, "action": "remove"})];
+    assert_eq!(problems(&json!({"p": {"rules": many}})), ["invalid-rule /redaction/p"]);
+}
+
+#[test]
+fn every_problem_is_found_in_one_pass() {
+    let found = problems(&json!({
+        "p": {"extends": "nowhere", "rules": [{"action": "remove"}, {"path": "X.y", "action": {"replace": []}}]},
+        "q": {"rules": [{"json_path": "$[", "action": {"hash": {"key": {"env": "SHORT_KEY"}}}}]}}));
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
