@@ -106,4 +106,32 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
         assert!(ALL.iter().all(|metric| metric.name.starts_with("carewarden.") && !metric.help.is_empty()));
     }
+
+    /// The `stats_tags` of a configuration: each tag and its pattern.
+    fn tags(configuration: &str) -> Vec<(String, regex::Regex)> {
+        let entry = regex::Regex::new(r#"tag_name: (\w+), regex: "(.*)" }"#).unwrap();
+        let found = entry.captures_iter(configuration);
+        found.map(|tag| (tag[1].to_owned(), regex::Regex::new(&tag[2].replace(r"\\", r"\")).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_shipped_configuration_makes_labels_of_names() {
+        let tags = tags(include_str!("../envoy/envoy.yaml"));
+        assert_eq!(tags.len(), 4);
+        let record =
+            Record { policy: "clinic".into(), route: Some("a-b_c".into()), reason: "no_route", ..Record::default() };
+        // Envoy takes the first group of each pattern out of the name, the second is the label.
+        let name = format!("wasmcustom.{}", requests(&record));
+        let labels: Vec<_> =
+            tags.iter().map(|(tag, pattern)| (tag.as_str(), pattern.captures(&name).unwrap()[2].to_owned())).collect();
+        let expected = [("policy", "clinic"), ("route", "a-b_c"), ("decision", "deny"), ("reason", "no_route")];
+        assert_eq!(labels, expected.map(|(tag, value)| (tag, value.to_owned())));
+        let rest = tags.iter().fold(name, |name, (_, pattern)| {
+            let cut = pattern.captures(&name).unwrap()[1].to_owned();
+            name.replacen(&cut, "", 1)
+        });
+        assert_eq!(rest, "wasmcustom.carewarden.requests");
+        let plain = format!("wasmcustom.{}", MEMORY.name);
+        assert!(tags.iter().all(|(_, pattern)| !pattern.is_match(&plain)));
+    }
 }

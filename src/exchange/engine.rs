@@ -175,7 +175,12 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     let programs = redact::compile(loaded, env, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
-        let key = policy::secret::resolve(secret, 32, root.key("audit").key("key"), env, report)?;
+        let at = root.key("audit").key("key");
+        if secret.previous.is_some() {
+            let hint = report.error(at.key("previous"), Code::NotSupported, "a record is hashed with one key");
+            hint.help("keep the old key with the records that were hashed with it");
+        }
+        let key = policy::secret::resolve(secret, 32, at, env, report)?;
         Pseudonyms::new(&key)
     });
     if model.routes.iter().any(|route| route.addresses.is_some()) {
