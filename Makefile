@@ -37,7 +37,7 @@ run: module envoy certs ## the demo's stack, kept up until Ctrl-C
 
 test: module envoy $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
-	cargo test --target wasm32-wasip1 --lib
+	cargo test --target wasm32-wasip1 --lib --test access --test identity --test redact
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
 	cargo run --quiet -- check policies/*/policy.json
 	cargo run --quiet -- test policies/*

@@ -16,4 +16,6 @@ for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     };
   }
 }
-wasi.start(await WebAssembly.instantiate(module, imports));
+// The module is a library to a proxy, which starts it by `_initialize`; Node takes a program or a library, never both.
+const { _initialize, ...exports } = (await WebAssembly.instantiate(module, imports)).exports;
+wasi.start({ exports });
