@@ -52,6 +52,7 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 	cargo test --quiet --test licences
 
 bench: module envoy ## ratios against an empty filter and Envoy's own filters
+	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
 	cargo run --release --example bench
 
 clean: ## remove all that was made or installed

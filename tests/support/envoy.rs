@@ -61,6 +61,13 @@ impl Envoy {
         Self::run(command, directory, Options::default(), what.certificates.authority.clone())
     }
 
+    /// Starts Envoy with this bootstrap configuration.
+    pub fn configured(bootstrap: &Value) -> Self {
+        let directory = fresh_directory();
+        write(&directory, "envoy.json", &bootstrap.to_string());
+        Self::run(command(&directory, "envoy.json"), directory, Options::default(), String::new())
+    }
+
     fn run(mut command: Command, directory: PathBuf, options: Options, authority: String) -> Self {
         let mut supervisor = command.spawn().expect("sh runs");
         let Some(admin) = wait_for(|| serving(&directory, &mut supervisor)).flatten() else {
@@ -81,8 +88,16 @@ impl Envoy {
         Client::plain(self.listener(1))
     }
 
+    /// The id of Envoy's process: the first child of its supervisor.
+    pub fn process(&self) -> u32 {
+        let supervisor = self.supervisor.id();
+        let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"));
+        let first = children.ok().and_then(|ids| ids.split(' ').next()?.parse().ok());
+        first.expect("a supervisor has a child")
+    }
+
     /// The address of a listener, in the order of the configuration.
-    fn listener(&self, index: usize) -> SocketAddr {
+    pub fn listener(&self, index: usize) -> SocketAddr {
         let socket = &self.listeners["listener_statuses"][index]["local_address"]["socket_address"];
         let address = format!("{}:{}", socket["address"].as_str().expect("an address"), socket["port_value"]);
         address.parse().expect("an address")
@@ -257,7 +272,7 @@ fn binary() -> PathBuf {
 }
 
 /// Our module: `CAREWARDEN_MODULE`, or the one that `make module` built.
-fn module() -> PathBuf {
+pub fn module() -> PathBuf {
     let built = || target().join("wasm32-wasip1/release/carewarden.wasm");
     let module = env::var_os("CAREWARDEN_MODULE").map_or_else(built, PathBuf::from);
     assert!(module.exists(), "no module at {}: run `make module`, or set CAREWARDEN_MODULE", module.display());

@@ -1,0 +1,172 @@
+//! What is measured: each variant is a listener with filters of its own and the requests that it gets.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::configuration::{jwt_authn, rbac, wasm};
+use crate::load::{Requests, get};
+use crate::support::envoy;
+use crate::support::token::{Signer, Token, now};
+use crate::upstream::{BUNDLE, PATIENT};
+
+/// The policy of all variants of ours but those that count keys and routes.
+const POLICY: &str = include_str!("policy.json");
+
+/// How many tokens one slice may use up: signing with RSA is slow.
+pub(crate) const TOKENS_PER_SLICE: usize = 300;
+
+/// One line of the table.
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) filters: Vec<Value>,
+    pub(crate) requests: Arc<Requests>,
+    /// How many answers a slice takes at most.
+    pub(crate) at_most: usize,
+    /// What the body of an answer has to be.
+    pub(crate) answer: Answer,
+}
+
+/// What is to be seen before a variant is worth measuring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The patient, as the upstream sent it.
+    Patient,
+    /// The Bundle, as the upstream sent it.
+    Bundle,
+    /// The Bundle without names.
+    Redacted,
+}
+
+/// All of them; `slices` is how often each will be measured.
+pub(crate) fn all(slices: usize) -> Vec<Variant> {
+    let policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
+    let provider = &policy["authentication"]["smart"];
+    let empty = || wasm("empty", &example("filter_empty"), "");
+    let native = |cached| jwt_authn(provider, cached);
+    let physician = same(PATIENT, "physician");
+    let tokens = |signer| once(&fresh_tokens(signer, slices * TOKENS_PER_SLICE));
+    let (rs256, es256) = (tokens(Signer::Rs256), tokens(Signer::Es256));
+    let read = |name, title, filters| {
+        let (requests, at_most, answer) = (Arc::clone(&physician), usize::MAX, Answer::Patient);
+        Variant { name, title, filters, requests, at_most, answer }
+    };
+    let uncached = |name, title, filters, requests: &[Vec<u8>]| Variant {
+        requests: Arc::new(Requests::once(requests.to_vec())),
+        at_most: TOKENS_PER_SLICE,
+        ..read(name, title, filters)
+    };
+    let search =
+        |name, title, filters, answer| Variant { requests: same(BUNDLE, "billing"), answer, ..read(name, title, filters) };
+    vec![
+        read("no_filter", "no filter", vec![]),
+        read("empty", "an empty wasm filter", vec![empty()]),
+        read("ours_cached", "ours, token cached", vec![ours("cached", POLICY)]),
+        read("native_cached", "empty + jwt_authn with cache + rbac", vec![empty(), native(true), rbac()]),
+        uncached("ours_rs256", "ours, RS256 not cached", vec![ours("rs256", POLICY)], &rs256),
+        uncached("native_rs256", "empty + jwt_authn, RS256", vec![empty(), native(false)], &rs256),
+        uncached("ours_es256", "ours, ES256 not cached", vec![ours("es256", POLICY)], &es256),
+        uncached("native_es256", "empty + jwt_authn, ES256", vec![empty(), native(false)], &es256),
+        counted("ours_few", "ours, 10 keys and 10 routes", 10, 10),
+        counted("ours_many", "ours, 10,000 keys and 1,000 routes", 10_000, 1_000),
+        search("bundle_no_filter", "1 MB: no filter", vec![], Answer::Bundle),
+        search("bundle_copy", "1 MB: copied by wasm", vec![wasm("copy", &example("filter_copy"), "")], Answer::Bundle),
+        redacting("bundle_redacted", "1 MB: ours, few paths", BUNDLE),
+        search(
+            "bundle_serde",
+            "1 MB: serde_json::Value",
+            vec![wasm("serde", &example("filter_serde"), "")],
+            Answer::Bundle,
+        ),
+    ]
+}
+
+/// Ours, redacting what stands at a path.
+pub(crate) fn redacting(name: &'static str, title: &'static str, path: &str) -> Variant {
+    Variant {
+        name,
+        title,
+        filters: vec![ours("redacted", POLICY)],
+        requests: same(path, "billing"),
+        at_most: usize::MAX,
+        answer: Answer::Redacted,
+    }
+}
+
+/// Ours with so many API keys and routes; the request needs the last of each.
+fn counted(name: &'static str, title: &'static str, keys: usize, routes: usize) -> Variant {
+    let mut policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
+    let key = |number: usize| format!("benchmark-key-{number}");
+    let stored = |number: usize| {
+        let sha256: String = Sha256::digest(key(number)).iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({ "client": format!("client-{number}"), "sha256": sha256, "roles": ["physician"] })
+    };
+    let stored: Vec<Value> = (0..keys).map(stored).collect();
+    policy["authentication"]["partners"] = json!({ "type": "api_key", "header": "x-api-key", "keys": stored });
+    policy["defaults"]["authenticate"] = json!({ "any": ["smart", "partners"] });
+    let others = (2..routes).map(|number| {
+        json!({
+            "name": format!("route-{number}"),
+            "match": { "paths": [format!("/services/{number}/:id/**")] },
+            "authorize": [{ "allow": { "roles": ["nurse"] } }],
+        })
+    });
+    let own = policy["routes"].as_array_mut().expect("routes");
+    own.splice(1..1, others);
+    Variant {
+        name,
+        title,
+        filters: vec![ours(name, &policy.to_string())],
+        requests: Arc::new(Requests::Same(get(PATIENT, &format!("x-api-key: {}\r\n", key(keys - 1))))),
+        at_most: usize::MAX,
+        answer: Answer::Patient,
+    }
+}
+
+fn ours(vm: &str, policy: &str) -> Value {
+    wasm(&format!("carewarden-{vm}"), &envoy::module(), policy)
+}
+
+/// A module that was built beside this benchmark.
+fn example(name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wasm32-wasip1/release/examples");
+    let module = built.join(name).with_extension("wasm");
+    assert!(module.exists(), "no module at {}: run `make bench`", module.display());
+    module
+}
+
+fn same(path: &str, role: &str) -> Arc<Requests> {
+    Arc::new(Requests::Same(get(path, &bearer(&token(0, role, Signer::Es256)))))
+}
+
+fn once(tokens: &[String]) -> Vec<Vec<u8>> {
+    tokens.iter().map(|token| get(PATIENT, &bearer(token))).collect()
+}
+
+fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
+}
+
+/// Tokens that no two are alike.
+fn fresh_tokens(signer: Signer, count: usize) -> Vec<String> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let share = |part: usize| {
+            scope.spawn(move || (part..count).step_by(threads).map(|number| token(number, "physician", signer)).collect())
+        };
+        let shares: Vec<_> = (0..threads).map(share).collect();
+        shares.into_iter().flat_map(|share| -> Vec<String> { share.join().expect("a token") }).collect()
+    })
+}
+
+/// A token of the size that identity providers issue, valid for as long as a benchmark may take.
+fn token(number: usize, role: &str, signer: Signer) -> String {
+    let token = Token::smart("8f4c2a90-dr-house", &[role, "offline_access", "uma_authorization"]);
+    let token = token.claim("exp", now() + 3600).claim("jti", format!("8a7cf1f2-0000-4000-8000-{number:012}"));
+    let token = token.claim("azp", "clinic-portal").claim("scope", "openid fhirUser user/*.rs launch/patient");
+    token.claim("fhirUser", "https://fhir.clinic.example/fhir/Practitioner/prac-1").sign(signer)
+}
