@@ -53,7 +53,7 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 
 bench: module envoy ## ratios against an empty filter and Envoy's own filters
 	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
-	cargo run --release --example bench
+	cargo run --profile cli --example bench
 
 clean: ## remove all that was made or installed
 	rm -rf target envoy/certs envoy/filter.yaml
