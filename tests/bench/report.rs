@@ -141,7 +141,7 @@ impl Report {
             let Some(cost) = own.spread(Sample::cost) else { continue };
             let wall = own.spread(|sample| sample.answers as f64 / sample.elapsed).map_or(0.0, |spread| spread.median);
             let megabytes = if own.is_bundle { format!("{:.0}", BUNDLE_BYTES as f64 / cost.median) } else { String::new() };
-            let (rate, noise) = (1e6 / cost.median, cost.noise() * 100.0);
+            let (rate, noise) = (1e6 / cost.median, cost.noise());
             println!("{:<38}{rate:>12.0}{:>10.1}{noise:>7.1}%{wall:>12.0}{megabytes:>8}", own.title, cost.median);
         }
         println!("* of the worker's processor time; noise is the middle half of the slices, as a part of the median\n");
@@ -150,7 +150,7 @@ impl Report {
             match self.value(against) {
                 Ok(value) => {
                     let verdict = if bound.is_met_by(value.median) { "" } else { "  short of the target" };
-                    let noise = value.noise() * 100.0;
+                    let noise = value.noise();
                     println!("{name:<38}{:>12.3}{:>10}{noise:>7.1}%{verdict}", value.median, bound.text());
                 }
                 Err(why) => println!("{name:<38}{:>12}{:>10}          {why}", "-", bound.text()),

@@ -19,9 +19,9 @@ impl Spread {
         Some(Self { low: at(1)?, median: at(2)?, high: at(3)? })
     }
 
-    /// How wide the middle half is, as a part of the median.
+    /// How wide the middle half is, in per cent of the median.
     pub(crate) fn noise(&self) -> f64 {
-        (self.high - self.low) / self.median
+        if self.high > self.low { (self.high - self.low) / self.median * 100.0 } else { 0.0 }
     }
 
     pub(crate) fn to_json(self) -> Value {

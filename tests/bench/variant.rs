@@ -103,7 +103,8 @@ fn counted(name: &'static str, title: &'static str, keys: usize, routes: usize) 
     let key = |number: usize| format!("benchmark-key-{number}");
     let stored = |number: usize| {
         let sha256: String = Sha256::digest(key(number)).iter().map(|byte| format!("{byte:02x}")).collect();
-        json!({ "client": format!("client-{number}"), "sha256": sha256, "roles": ["physician"] })
+        let client = format!("client-{number}");
+        json!({ "client": client, "id": client, "sha256": sha256, "roles": ["physician"] })
     };
     let stored: Vec<Value> = (0..keys).map(stored).collect();
     policy["authentication"]["partners"] = json!({ "type": "api_key", "header": "x-api-key", "keys": stored });
