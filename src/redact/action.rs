@@ -67,6 +67,17 @@ impl HashKey {
         Hmac::new_from_slice(&key).ok().map(Self)
     }
 
+    /// The HMAC-SHA-256 of a text in hexadecimal.
+    pub(super) fn hash(&self, text: &str) -> String {
+        let mut mac = self.0.clone();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+            hex.extend([digit(byte >> 4), digit(byte & 15)]);
+            hex
+        })
+    }
+
     /// Writes the HMAC-SHA-256 of a string in hexadecimal; of a reference only the id's. `raw` is what stands between
     /// the string's quotes.
     pub(super) fn write(&self, raw: &[u8], is_reference: bool, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -74,13 +85,7 @@ impl HashKey {
         let text = std::str::from_utf8(&text).map_err(|_| Error::Encoding)?;
         let id = id_in(text).filter(|_| is_reference).unwrap_or(0..text.len());
         let (before, id, after) = (text.get(..id.start), text.get(id.clone()), text.get(id.end..));
-        let mut mac = self.0.clone();
-        mac.update(id.unwrap_or_default().as_bytes());
-        let hash = mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-            hex.extend([digit(byte >> 4), digit(byte & 15)]);
-            hex
-        });
+        let hash = self.hash(id.unwrap_or_default());
         let hashed = [before.unwrap_or_default(), &hash, after.unwrap_or_default()].concat();
         serde_json::to_writer(out, &hashed).map_err(|_| Error::Encoding)
     }

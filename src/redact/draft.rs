@@ -50,7 +50,7 @@ impl Draft {
     }
 
     /// From `from` on, which is undecided, nothing up to `to` leaves. What stands before stays undecided.
-    pub(super) fn drop(&mut self, data: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+    pub(super) fn discard(&mut self, data: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
         self.flush(data, out);
         self.pending.extend_from_slice(data.get(self.sure..from).unwrap_or_default());
         (self.done, self.sure) = (to, to);
@@ -63,11 +63,11 @@ impl Draft {
             self.pending.truncate(after);
             (self.done, self.sure) = (to, to);
         } else {
-            self.drop(data, self.done + (after - self.pending.len()), to, out);
+            self.discard(data, self.done + (after - self.pending.len()), to, out);
         }
     }
 
-    /// Puts bytes of our own after what is undecided. Only after [`Draft::drop`] or [`Draft::withdraw`].
+    /// Puts bytes of our own after what is undecided. Only after [`Draft::discard`] or [`Draft::withdraw`].
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }
@@ -98,10 +98,10 @@ mod tests {
         let (data, mut out, mut draft) = (b"0123456789", Vec::new(), Draft::default());
         draft.keep(2, &mut out);
         let five = draft.offset(5);
-        draft.drop(data, 5, 7, &mut out);
+        draft.discard(data, 5, 7, &mut out);
         assert_eq!((out.as_slice(), draft.undecided(7)), (&b"01"[..], 3));
         let eight = draft.offset(8);
-        draft.drop(data, 8, 9, &mut out);
+        draft.discard(data, 8, 9, &mut out);
         draft.withdraw(data, eight, 9, &mut out);
         assert_eq!((eight - five, draft.undecided(9)), (1, 4));
         draft.withdraw(data, five, 9, &mut out);

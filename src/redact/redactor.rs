@@ -222,7 +222,7 @@ impl Redactor {
             Some(Token::Key) => (),
             Some(_) if self.frames.len() == 1 => return Err(Error::RootScalar),
             None if self.root_ended && self.line_lost => {
-                self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+                self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
             }
             None if self.root_ended => self.draft.keep(self.lexer.at(), stream.out),
             _ => (),
@@ -253,7 +253,7 @@ impl Redactor {
         if skip.keeps {
             self.draft.keep(to, stream.out);
         } else {
-            self.draft.drop(stream.data, self.draft.sure(), to, stream.out);
+            self.draft.discard(stream.data, self.draft.sure(), to, stream.out);
         }
         Ok(ended)
     }

@@ -24,6 +24,16 @@ pub(super) fn id_in(reference: &str) -> Option<Range<usize>> {
             return rest_of(rest);
         }
     }
+    located(reference).map(|(_, id)| id)
+}
+
+/// The type that a URL of a resource names, where [`id_in`] finds its id.
+pub(super) fn type_in(url: &str) -> Option<ResourceType> {
+    located(url).map(|(kind, _)| kind)
+}
+
+/// The type in `Type/id` and where the id stands.
+fn located(reference: &str) -> Option<(ResourceType, Range<usize>)> {
     let unversioned = match reference.split_once("/_history/") {
         Some((before, version)) if is_id(version) => before,
         Some(_) => return None,
@@ -31,8 +41,9 @@ pub(super) fn id_in(reference: &str) -> Option<Range<usize>> {
     };
     let (before, id) = unversioned.rsplit_once('/')?;
     let (base, kind) = before.rsplit_once('/').unwrap_or(("", before));
-    let based = base.is_empty() && !before.starts_with('/') || is_base(base);
-    (is_id(id) && based && ResourceType::parse(kind).is_some()).then(|| before.len() + 1..unversioned.len())
+    let is_based = base.is_empty() && !before.starts_with('/') || is_base(base);
+    let kind = ResourceType::parse(kind).filter(|_| is_id(id) && is_based)?;
+    Some((kind, before.len() + 1..unversioned.len()))
 }
 
 fn is_id(text: &str) -> bool {

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::action::Action;
 use super::error::Error;
 use super::frame::{Frame, Skip, Task};
 use super::place::{Place, RESOURCE_TYPE, is_granted};
-use super::program::{DEAD, Position, RuleId, StateId, Verdict};
-use super::redactor::{Format, Redactor, Stream};
+use super::program::{DEAD, Position};
+use super::redactor::{Redactor, Stream};
 use super::reference::is_reference_key;
 use super::summary::Deed;
 use crate::fhir::ResourceType;
@@ -42,7 +41,7 @@ impl Redactor {
         if self.is_opened() {
             self.draft.keep(start, stream.out);
         } else if !self.frames.last().is_some_and(|frame| frame.pends) {
-            self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+            self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
             self.member.start = None;
             return;
         }
@@ -52,7 +51,7 @@ impl Redactor {
     /// The end of a line.
     pub(super) fn newline(&mut self, stream: &mut Stream<'_>) {
         if std::mem::take(&mut self.line_lost) {
-            self.draft.drop(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+            self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
         } else {
             self.draft.keep(self.lexer.at(), stream.out);
         }
@@ -68,7 +67,7 @@ impl Redactor {
                 return Ok(());
             }
             Some(false) => {
-                self.draft.drop(stream.data, self.draft.sure(), end, stream.out);
+                self.draft.discard(stream.data, self.draft.sure(), end, stream.out);
                 return Ok(());
             }
             None => self.expect_scalar()?,
@@ -98,47 +97,6 @@ impl Redactor {
             return Ok(());
         };
         self.rule_on_scalar(verdict, (token == Token::String).then_some(raw), (start, end), stream)
-    }
-
-    /// A string that goes on in the next piece: if what becomes of it can be said, what is there of it leaves or goes.
-    pub(super) fn pause_in_string(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
-        let (start, at) = (self.lexer.start(), self.lexer.at());
-        match self.streamed {
-            Some(true) => self.draft.keep(at, stream.out),
-            Some(false) => self.draft.drop(stream.data, self.draft.sure(), at, stream.out),
-            None => {
-                self.expect_scalar()?;
-                if !self.noted.is_empty() {
-                    // It is compared when it is whole.
-                    return self.check_length(at.saturating_sub(start + 1));
-                }
-                if self.member.names_type {
-                    return Ok(());
-                }
-                self.streamed = self.begin_streaming((start, at), stream)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
-    fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
-        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
-            let stays = !self.frames.last().is_some_and(|frame| frame.drops);
-            if stays {
-                self.stays(at, stream);
-            } else {
-                self.goes(start, at, stream);
-            }
-            return Ok(Some(stays));
-        };
-        let deed = self.deed(verdict, true);
-        if matches!(deed, Deed::Mask | Deed::Hash) {
-            self.check_length(at.saturating_sub(start + 1))?;
-            return Ok(None);
-        }
-        self.rule_on_scalar(verdict, Some(&[]), (start, at), stream)?;
-        Ok(Some(deed == Deed::Keep))
     }
 
     /// A container begins.
@@ -256,141 +214,6 @@ impl Redactor {
         Ok(())
     }
 
-    /// Nothing of the root was left.
-    fn is_emptied(&mut self, root: &Frame, end: usize, stream: &mut Stream<'_>) -> Result<(), Error> {
-        match self.options.format {
-            Format::FhirJson => return Err(Error::Emptied),
-            Format::Json => {
-                self.draft.withdraw(stream.data, root.value, end, stream.out);
-                self.draft.write(if root.is_object { b"{}" } else { b"[]" });
-                self.stays(end, stream);
-            }
-            Format::Ndjson | Format::FhirNdjson => {
-                self.draft.withdraw(stream.data, root.start, end, stream.out);
-                self.line_lost = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Does what a rule asks for on a scalar, whose text is given if it is a string.
-    fn rule_on_scalar(
-        &mut self,
-        verdict: Verdict,
-        string: Option<&[u8]>,
-        (start, end): (usize, usize),
-        stream: &mut Stream<'_>,
-    ) -> Result<(), Error> {
-        let deed = self.deed(verdict, string.is_some());
-        self.summary.count(verdict.rule, deed);
-        let raw = string.unwrap_or_default();
-        let mut written = Vec::new();
-        match (deed, self.program.rule(verdict.rule).map(|rule| &rule.action)) {
-            (Deed::Keep, _) => {
-                self.stays(end, stream);
-                return Ok(());
-            }
-            (Deed::Replace, Some(Action::Replace(_))) => {
-                self.is_replaced(verdict.rule, (start, end), stream);
-                return Ok(());
-            }
-            (Deed::Mask, Some(Action::Mask(mask))) => {
-                self.check_length(raw.len())?;
-                mask.write(raw, &mut written)?;
-            }
-            (Deed::Hash, Some(Action::Hash(key))) => {
-                self.check_length(raw.len())?;
-                key.write(raw, self.member.is_reference, &mut written)?;
-            }
-            _ => {
-                self.goes(start, end, stream);
-                return Ok(());
-            }
-        }
-        self.draft.drop(stream.data, start, end, stream.out);
-        self.draft.write(&written);
-        self.stays(end, stream);
-        Ok(())
-    }
-
-    /// What a rule puts in the place of a value stands there now.
-    fn is_replaced(&mut self, rule: RuleId, (start, end): (usize, usize), stream: &mut Stream<'_>) {
-        if let Some(Action::Replace(value)) = self.program.rule(rule).map(|rule| &rule.action) {
-            self.draft.drop(stream.data, start, end, stream.out);
-            self.draft.write(value);
-        }
-        self.stays(end, stream);
-    }
-
-    /// The value stays, and with it the brackets, keys and commas before it.
-    #[inline]
-    fn stays(&mut self, end: usize, stream: &mut Stream<'_>) {
-        self.opened = self.frames.len();
-        self.member.start = None;
-        self.draft.keep(end, stream.out);
-    }
-
-    /// The value goes, and with it its key and a comma, or it becomes `null`.
-    fn goes(&mut self, start: usize, end: usize, stream: &mut Stream<'_>) {
-        let member = self.member.start.take().unwrap_or(start);
-        let Some(frame) = self.frames.last_mut() else { return };
-        frame.lost = true;
-        if frame.nulls {
-            self.draft.drop(stream.data, start, end, stream.out);
-            self.leaves_null(end, stream);
-        } else {
-            self.draft.drop(stream.data, member, end, stream.out);
-        }
-    }
-
-    fn leaves_null(&mut self, end: usize, stream: &mut Stream<'_>) {
-        self.draft.write(b"null");
-        if self.is_opened() {
-            self.draft.keep(end, stream.out);
-        } else {
-            self.pend();
-        }
-    }
-
-    /// The value stays if anything else in its container does.
-    fn pend(&mut self) {
-        self.member.start = None;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.pends = true;
-        }
-    }
-
-    /// The first of the rules that touch a value, if one does: by its position, by that of a resource in the one around
-    /// it, or for each element of the array around it.
-    #[inline]
-    fn verdict(&self, position: Position, outer: StateId) -> Option<Verdict> {
-        let frame = self.frames.last()?;
-        let automaton = &self.program.automaton;
-        if frame.every.is_none() && outer == DEAD && !automaton.is_touched(position) {
-            return None;
-        }
-        let touching = [outer, position.resource, position.root].into_iter().filter_map(|state| {
-            let counting = automaton.state(state).verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
-            counting.copied().find(|verdict| self.conditions_hold(verdict.rule, frame.facts))
-        });
-        let every = frame.every.map(|rule| Verdict { rule, twin: false, each: false });
-        touching.chain(every).min_by_key(|verdict| verdict.rule)
-    }
-
-    fn deed(&self, verdict: Verdict, is_string: bool) -> Deed {
-        let action = self.program.rule(verdict.rule).map_or(&Action::Remove, |rule| &rule.action);
-        Deed::of(verdict, action, is_string)
-    }
-
-    /// Whether a rule that touches an array is for its elements.
-    fn is_for_elements(&self, verdict: Verdict) -> bool {
-        match self.program.rule(verdict.rule).map(|rule| &rule.action) {
-            Some(Action::Mask(_) | Action::Hash(_)) => true,
-            Some(Action::Replace(_)) => verdict.each,
-            Some(Action::Remove | Action::Keep) | None => false,
-        }
-    }
-
     /// A value begins: an element is where its array says.
     fn expect_value(&mut self) {
         let Some(frame) = self.frames.last() else { return };
@@ -408,22 +231,12 @@ impl Redactor {
         (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);
     }
 
-    fn expect_scalar(&mut self) -> Result<(), Error> {
+    pub(super) fn expect_scalar(&mut self) -> Result<(), Error> {
         if self.frames.len() == 1 {
             return Err(Error::RootScalar);
         }
         self.expect_value();
         if matches!(self.member.place, Place::Slot { .. }) { Err(Error::NotResource) } else { Ok(()) }
-    }
-
-    fn check_length(&self, length: usize) -> Result<(), Error> {
-        if length > self.options.limits.max_string { Err(Error::LongString) } else { Ok(()) }
-    }
-
-    /// Whether something in the innermost container stays.
-    #[inline]
-    fn is_opened(&self) -> bool {
-        self.opened == self.frames.len()
     }
 
     #[inline]

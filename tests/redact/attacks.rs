@@ -222,3 +222,25 @@ fn no_error_and_no_debug_text_holds_what_came() {
     let program = program(&json!({"rules": [{"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY"}}}}]}));
     assert!(!format!("{program:?}").contains("0123456789abcdef"));
 }
+
+#[test]
+fn an_id_in_a_header_is_treated_as_in_a_body() {
+    let hashing = program(&json!({"rules": [{"path": "Patient.id", "action": {"hash": {"key": {"env": "PHI_KEY"}}}}]}));
+    let body = run(&hashing, Options::new(Format::FhirJson), [&br#"{"resourceType":"Patient","id":"7"}"#[..]]).output;
+    let hash = String::from_utf8(body)
+        .expect("it is text")
+        .replace(r#"{"resourceType":"Patient","id":""#, "")
+        .replace(r#""}"#, "");
+    let expected = format!("https://x/fhir/Patient/{hash}/_history/1");
+    assert_eq!(hashing.locator("https://x/fhir/Patient/7/_history/1").as_deref(), Some(&*expected));
+    assert_eq!(hashing.locator("https://x/fhir/Group/7").as_deref(), Some("https://x/fhir/Group/7"));
+    assert_eq!(hashing.locator("https://x/fhir/Patient?name=Doe"), None);
+    for rules in [
+        json!([{"key": "id", "action": "remove"}]),
+        json!([{"path": "Patient", "action": "remove"}]),
+        json!([{"key": "id", "where": {"a": 1}, "action": "keep"}, {"json_path": "$.id", "action": {"mask": {}}}]),
+    ] {
+        assert_eq!(program(&json!({"rules": rules})).locator("Patient/7"), None);
+    }
+    assert_eq!(program(&json!({})).locator("anything").as_deref(), Some("anything"));
+}

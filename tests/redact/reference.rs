@@ -177,7 +177,7 @@ impl Reference<'_> {
                 let left = fates.into_iter().filter_map(|fate| fate.left().or_else(|| counts.then(|| null.clone())));
                 if gone { Fate::Goes } else { Fate::Stays(Node::Array(left.collect())) }
             }
-            Node::Scalar(_) => unreachable!("a container"),
+            Node::Scalar(_) => Fate::Stays(node.clone()),
         }
     }
 

@@ -42,6 +42,7 @@ fn bundle(bytes: usize) -> String {
 
 #[test]
 #[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "the measurement is what it is for")]
 fn megabytes_a_second() {
     let few = json!({"rules": [
         {"path": "Patient.identifier.value", "where": {"system": "urn:clinic:mrn"}, "action": {"hash": {"key": {"env": "PHI_KEY"}}}},

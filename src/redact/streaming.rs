@@ -1,0 +1,49 @@
+//! Strings that end in a later piece: their bytes leave, or go, as they come.
+
+use super::error::Error;
+use super::program::DEAD;
+use super::redactor::{Redactor, Stream};
+use super::summary::Deed;
+
+impl Redactor {
+    /// A string that goes on in the next piece: if what becomes of it can be said, what is there of it leaves or goes.
+    pub(super) fn pause_in_string(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let (start, at) = (self.lexer.start(), self.lexer.at());
+        match self.streamed {
+            Some(true) => self.draft.keep(at, stream.out),
+            Some(false) => self.draft.discard(stream.data, self.draft.sure(), at, stream.out),
+            None => {
+                self.expect_scalar()?;
+                if !self.noted.is_empty() {
+                    // It is compared when it is whole.
+                    return self.check_length(at.saturating_sub(start + 1));
+                }
+                if self.member.names_type {
+                    return Ok(());
+                }
+                self.streamed = self.begin_streaming((start, at), stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
+    fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
+        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
+            let stays = !self.frames.last().is_some_and(|frame| frame.drops);
+            if stays {
+                self.stays(at, stream);
+            } else {
+                self.goes(start, at, stream);
+            }
+            return Ok(Some(stays));
+        };
+        let deed = self.deed(verdict, true);
+        if matches!(deed, Deed::Mask | Deed::Hash) {
+            self.check_length(at.saturating_sub(start + 1))?;
+            return Ok(None);
+        }
+        self.rule_on_scalar(verdict, Some(&[]), (start, at), stream)?;
+        Ok(Some(deed == Deed::Keep))
+    }
+}
