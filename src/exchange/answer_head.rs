@@ -2,16 +2,14 @@
 //!
 //! A header can hold what the body no longer does: an `ETag` or a digest of the whole body tells equal bodies apart, a
 //! `Location` names a patient, an `X-` header of the upstream's names whatever it likes. So names pass by a list, to
-//! which a route adds. `Location`, `Content-Location` and `Link` pass where they lead to a resource under the route's
-//! base whose id no rule touches, and nowhere else.
+//! which a route adds. `Location`, `Content-Location` and `Link` pass where they lead under the route's base, an id in
+//! them treated as in the body, and nowhere else.
 
-use std::rc::Rc;
+use std::borrow::Cow;
 
 use super::answer::Plan;
 use super::effect::Change;
-use crate::fhir::ResourceType;
 use crate::http::Headers;
-use crate::redact::Program;
 
 /// Names that pass: none can hold an element of a resource. `content-length` is not among them, since it would be wrong.
 const ALLOWED: &[&str] = &[
@@ -37,54 +35,61 @@ pub(super) fn status(head: &Headers) -> Option<u16> {
 
 /// What has to change in the head of a redacted answer.
 pub(super) fn changes(head: &Headers, plan: &Plan) -> Vec<Change> {
-    let mut removed: Vec<&[u8]> =
-        head.iter().filter(|(name, value)| !passes(name, value, plan)).map(|(name, _)| name).collect();
-    removed.sort_unstable();
-    removed.dedup();
-    let mut changes: Vec<Change> = removed.into_iter().map(|name| Change::Remove(name.to_vec())).collect();
+    let mut names: Vec<&[u8]> = head.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut changes: Vec<Change> = names.into_iter().filter_map(|name| change(head, name, plan)).collect();
     changes.push(Change::Set("cache-control".into(), b"no-store".to_vec()));
     changes.push(Change::Set("x-content-type-options".into(), b"nosniff".to_vec()));
     changes
 }
 
-fn passes(name: &[u8], value: &[u8], plan: &Plan) -> bool {
-    let Ok(name) = std::str::from_utf8(name) else { return false };
-    if name.starts_with(':') || ALLOWED.contains(&name) || plan.headers.iter().any(|allowed| allowed == name) {
-        return true;
+/// What has to change about the fields of this name.
+fn change(head: &Headers, name: &[u8], plan: &Plan) -> Option<Change> {
+    let remove = || Some(Change::Remove(name.to_vec()));
+    let Ok(text) = std::str::from_utf8(name) else { return remove() };
+    if LINKS.contains(&text) {
+        let value = head.single(text).ok().flatten().and_then(|value| std::str::from_utf8(value).ok());
+        return match value.and_then(|value| link(text, value, plan)) {
+            None => remove(),
+            Some(Cow::Borrowed(_)) => None,
+            Some(Cow::Owned(changed)) => Some(Change::Set(text.to_owned().into(), changed.into_bytes())),
+        };
     }
-    if LINKS.contains(&name) {
-        return std::str::from_utf8(value).is_ok_and(|value| is_harmless_link(name, value, plan));
-    }
-    ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let is_known = text.starts_with(':') || ALLOWED.contains(&text) || plan.headers.iter().any(|allowed| allowed == text);
+    if is_known || ALLOWED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) { None } else { remove() }
 }
 
-/// Whether a link leads under the base and shows no id that a rule touches. `Link` is a list of `<target>; parameters`.
-fn is_harmless_link(name: &str, value: &str, plan: &Plan) -> bool {
-    let Some(base) = plan.base.as_deref() else { return false };
+/// What may leave of a link. `Link` is a list of `<target>; parameters`, which passes only if all of it may leave as it is.
+fn link<'v>(name: &str, value: &'v str, plan: &Plan) -> Option<Cow<'v, str>> {
     if name != "link" {
-        return is_harmless_target(value, base, plan);
+        return target(value, plan);
     }
-    value.split(',').all(|link| {
-        let link = link.trim();
-        let target = link.strip_prefix('<').and_then(|rest| rest.split_once('>'));
-        target.is_some_and(|(target, _)| is_harmless_target(target, base, plan))
-    })
+    let passes = |link: &str| {
+        let target_of = link.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        target_of.is_some_and(|(url, _)| matches!(target(url, plan), Some(Cow::Borrowed(_))))
+    };
+    value.split(',').all(passes).then_some(Cow::Borrowed(value))
 }
 
-fn is_harmless_target(target: &str, base: &str, plan: &Plan) -> bool {
-    let path = match target.split_once("://") {
-        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
-        None => target,
+/// What may leave of a URL: it has to lead under the base, and show no id that the body does not.
+fn target<'v>(url: &'v str, plan: &Plan) -> Option<Cow<'v, str>> {
+    let base = plan.base.as_deref()?.trim_end_matches('/');
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..))?,
+        None => url,
     };
     // A query can hold a name or a birth date.
-    if path.contains(['?', '#', '%', '\\']) || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return false;
+    let is_odd = path.contains(['?', '#', '%', '\\']) || path.split('/').any(|segment| matches!(segment, "." | ".."));
+    let below = path.strip_prefix(base).filter(|_| !is_odd)?;
+    match below.strip_prefix('/') {
+        None | Some("") => below.is_empty().then_some(Cow::Borrowed(url)),
+        Some(below) if !below.contains('/') => Some(Cow::Borrowed(url)),
+        Some(below) => {
+            match plan.profile.as_ref().map_or(Some(Cow::Borrowed(below)), |(_, program)| program.locator(below))? {
+                Cow::Borrowed(_) => Some(Cow::Borrowed(url)),
+                Cow::Owned(changed) => Some(Cow::Owned([url.strip_suffix(below)?, &changed].concat())),
+            }
+        }
     }
-    let Some(rest) = path.strip_prefix(base.trim_end_matches('/')) else { return false };
-    let mut segments = rest.split('/');
-    let (Some(""), Some(kind)) = (segments.next(), segments.next()) else { return rest.is_empty() };
-    let id = segments.next();
-    let profile = plan.profile.as_ref().map(|(_, program)| program);
-    let touched = |program: &Rc<Program>| ResourceType::parse(kind).is_none_or(|kind| program.touches_id(kind));
-    id.is_none() || !profile.is_some_and(touched)
 }

@@ -132,14 +132,6 @@ impl Program {
         self.rules.iter().map(|rule| &*rule.pointer)
     }
 
-    /// Whether a rule touches the id of a resource of this type that stands at the root.
-    #[must_use]
-    pub fn touches_id(&self, kind: ResourceType) -> bool {
-        let automaton = &self.automaton;
-        let id = automaton.member(automaton.resource(automaton.root(), kind), b"id");
-        [id.resource, id.root].iter().any(|state| !automaton.state(*state).verdicts.is_empty())
-    }
-
     /// Whether it has rules that only take effect in resources, so that an answer read as plain JSON escapes them.
     #[must_use]
     pub fn needs_fhir(&self) -> bool {

@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 #[path = "../support/mod.rs"]
-#[expect(unreachable_pub, reason = "the demo and the benchmark use these modules too")]
+#[expect(dead_code, unreachable_pub, reason = "the demo and the benchmark use these modules too")]
 mod support;
 
 #[cfg(test)]

@@ -125,10 +125,10 @@ fn going_back_reads_the_same_again() {
     // From behind the bracket, and from behind the key after it.
     for reads in 0..2 {
         let mut lexer = lexer.clone();
-        (0..reads).for_each(|_| drop(lexer.next(text)));
+        (0..reads).for_each(|_| _ = lexer.next(text));
         let place = lexer.place();
         let mut ahead = lexer.clone();
-        (0..5).for_each(|_| drop(ahead.next(text)));
+        (0..5).for_each(|_| _ = ahead.next(text));
         ahead.go_back(place);
         assert_eq!(rest(&mut ahead), rest(&mut lexer));
     }
