@@ -87,23 +87,17 @@ pub struct Record {
     #[serde(skip_serializing_if = "is_zero")]
     pub redacted: u64,
     /// Whether a body was let through unseen, by its media type.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unredacted_media_type: bool,
     /// Whether the answer was broken off after its beginning had left.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub aborted: bool,
     /// From the request's head to the end, in milliseconds.
     pub latency_ms: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-fn is_false(truth: &bool) -> bool {
-    !truth
 }
 
 impl Record {

@@ -1,7 +1,7 @@
 //! JSON as RFC 8259 has it, read as bytes: the one JSON reader of everything that passes through.
 //!
 //! [`Lexer`] reads a text in pieces and gives one [`Token`] at a time, with its place and without its meaning: nothing
-//! is unescaped, converted or collected. [`check`] and [`walk`] read a whole body with it.
+//! is unescaped, converted or collected. [`check()`] and [`walk`] read a whole body with it.
 //!
 //! What is refused, whatever the pieces: anything the grammar does not have; bytes that are not UTF-8 (Unicode 15,
 //! table 3-7) and escapes that are half a surrogate pair, so that a string has one meaning for every reader; nesting,
@@ -29,7 +29,7 @@ pub struct Limits {
     pub max_keys: usize,
     /// The longest key, in bytes as written, without its quotes.
     pub max_key: usize,
-    /// The longest string, in bytes as written, without its quotes. Only [`walk`] and [`check`] ask for it: the lexer
+    /// The longest string, in bytes as written, without its quotes. Only [`walk`] and [`check()`] ask for it: the lexer
     /// lets strings stream.
     pub max_string: usize,
     /// The longest number, in bytes as written.

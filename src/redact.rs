@@ -1,6 +1,6 @@
 //! Redaction: an answer streams through and leaves without what the caller may not see.
 //!
-//! A profile of the policy becomes a [`Program`] ([`compile`]); each answer gets a [`Redactor`] of it, which takes the
+//! A profile of the policy becomes a [`Program`] ([`compile()`]); each answer gets a [`Redactor`] of it, which takes the
 //! body in pieces and gives what may leave. It never builds a tree: a lexer reads tokens, an automaton over keys says
 //! where rules are, and everything else is copied as it came, byte for byte.
 //!

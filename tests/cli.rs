@@ -1,5 +1,7 @@
 //! The command line as its users meet it: what it prints, how it ends, and the suites that policies carry.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -35,7 +35,7 @@ pub(crate) fn patient(number: usize) -> Value {
             { "system": "phone", "value": format!("555-{:04}", number % 10_000), "use": "mobile" },
             { "system": "email", "value": format!("{given}.{number}@example.com") },
         ],
-        "gender": if number % 2 == 0 { "female" } else { "male" },
+        "gender": if number.is_multiple_of(2) { "female" } else { "male" },
         "birthDate": born,
         "address": [{
             "line": [format!("{} Main Street", number % 900 + 1)],
