@@ -1,6 +1,6 @@
 //! May they: routes, hosts, addresses, roles, claims, and what stands behind a FHIR path.
 
-use crate::stage::{BILLING, clinic, nurse, physician};
+use crate::stage::{BILLING, clinic, nurse, physician, reason_of};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
 use crate::support::token::{Signer, Token};
@@ -24,7 +24,7 @@ fn plain_http_is_refused_unless_the_route_says_so() {
     clinic().upstream.reply("/plain/thing", Reply::new(200).body("ok"));
     for protocol in PROTOCOLS {
         let response = plain.send(protocol, &Request::get("/fhir/Patient/plain").key(BILLING));
-        assert_eq!((response.status, crate::stage::reason_of(&response).as_str()), (403, "tls_required"));
+        assert_eq!((response.status, reason_of(&response).as_str()), (403, "tls_required"));
         assert_eq!(plain.send(protocol, &Request::get("/plain/thing")).status, 200);
     }
     assert!(clinic().upstream.seen("/fhir/Patient/plain").is_empty());
@@ -135,6 +135,25 @@ fn conditional_writes_and_asynchronous_requests_need_rules_that_name_them() {
     let asynchronous = Request::get("/fhir/Patient?_count=1").bearer(&nurse()).header("prefer", "respond-async");
     clinic().refuses(&asynchronous, 403, "no_rule_allows");
     clinic().refuses(&Request::new("DELETE", "/fhir/Patient?identifier=1").bearer(&physician()), 403, "no_rule_allows");
+}
+
+#[test]
+fn a_route_can_be_told_by_envoys_own() {
+    clinic().allows(&Request::get("/routed/named/thing").key(BILLING));
+    clinic().refuses(&Request::get("/routed/other/thing").key(BILLING), 404, "no_route");
+    // A path that would be made plain, and so perhaps be routed elsewhere, is not judged by the route it had.
+    clinic().refuses(&Request::get("/routed/named/../other").key(BILLING), 400, "ambiguous_path");
+}
+
+#[test]
+fn an_answer_from_another_route_than_the_one_judged_is_withheld() {
+    clinic().upstream.reply("/routed/keyed/thing", Reply::new(200).body("Secret"));
+    for protocol in PROTOCOLS {
+        // Envoy chose the route by the key; without the key, which is stripped, it chooses another.
+        let response = clinic().send(protocol, &Request::get("/routed/keyed/thing").key(BILLING));
+        assert_eq!((response.status, reason_of(&response).as_str()), (502, "route_changed"), "{response:?}");
+        assert!(!response.text().contains("Secret"));
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod forgery;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod mangled;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod records;

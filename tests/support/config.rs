@@ -190,6 +190,16 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
                     "domains": ["*"],
                     "routes": [
                         { "match": { "connect_matcher": {} }, "route": { "cluster": "upstream" } },
+                        { "name": "named", "match": { "prefix": "/routed/named" }, "route": { "cluster": "upstream" } },
+                        // Routing on what the filter strips: forbidden, and so tried.
+                        {
+                            "name": "keyed",
+                            "match": {
+                                "prefix": "/routed/keyed",
+                                "headers": [{ "name": "x-api-key", "present_match": true }],
+                            },
+                            "route": { "cluster": "upstream" },
+                        },
                         { "match": { "prefix": "/" }, "route": { "cluster": "upstream", "timeout": "120s" } },
                     ],
                 }],
