@@ -6,6 +6,9 @@
 //! For `where`, siblings are noted as they pass. Only when a member comes that a rule with conditions touches is the rest
 //! of the object read ahead: to its end, so that a sibling that stands twice is refused before the member leaves; where
 //! the end is farther than may be held back, it is enough that each sibling asked for was read.
+//!
+//! Whatever else has to be known of a whole object before it leaves, a Bundle entry's patient or label, say, is to be
+//! [`Sought`] in the same way.
 
 use super::action::Action;
 use super::error::Error;
@@ -105,7 +108,8 @@ impl Redactor {
     }
 
     fn watched(&self, position: Position) -> impl Iterator<Item = ConditionId> + use<'_> {
-        let [first, second] = [position.resource, position.root].map(|state| &self.program.automaton.state(state).watched);
+        let automaton = &self.program.automaton;
+        let (first, second) = (&automaton.state(position.resource).watched, &automaton.state(position.root).watched);
         first.iter().chain(second.iter().filter(|id| !first.contains(id))).copied()
     }
 

@@ -80,13 +80,16 @@ fn a_resource_is_what_its_only_type_says() {
 
 #[test]
 fn a_condition_cannot_be_talked_out_of_by_order_or_repetition() {
-    let program = program(&json!({"rules": [{"key": "value", "where": {"system": "mrn"}, "action": "remove"}]}));
+    let program = program(&json!({"rules": [
+        {"key": "value", "where": {"system": "mrn"}, "action": "remove"}, {"key": "gone", "action": "remove"}]}));
     for input in [
         &br#"[{"system":"mrn","value":"SECRET"}]"#[..],
         br#"[{"value":"SECRET","system":"mrn"}]"#,
         br#"[{"value":"SECRET","\u0073ystem":"\u006drn"}]"#,
         br#"[{"system":"x","value":"SECRET","system":"mrn"}]"#,
         br#"[{"system":"x","value":"SECRET","s\u0079stem":"mrn"}]"#,
+        br#"[{"system":"x","value":"SECRET","gone":1,"system":"mrn"}]"#,
+        br#"[{"value":"SECRET","gone":1,"system":"x","gone":1,"system":"mrn"}]"#,
         br#"[{"system":["mrn"],"value":"SECRET"}]"#,
         br#"[{"value":"SECRET","system":{"mrn":"mrn"}}]"#,
         br#"[{"value":"SECRET","system":"mrn"#,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::programs;
+use crate::support::{compiled, programs};
 
 fn problems(profiles: &Value) -> Vec<String> {
     programs(profiles).err().unwrap_or_default()
@@ -56,6 +56,21 @@ fn an_action_fits_and_has_its_secret() {
     assert_eq!(rule(json!({"path": "Patient", "action": {"mask": {}}})), [format!("invalid-rule {at}")]);
     let rotated = json!({"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY", "previous": "OLD"}}}});
     assert_eq!(rule(rotated), [format!("not-supported {at}/hash/key/previous")]);
+}
+
+#[test]
+fn a_problem_is_told_with_its_place_and_what_to_do() {
+    let rules =
+        json!([{"path": "Patiant.id", "action": "remove"}, {"key": "a", "action": {"hash": {"key": {"env": "ABSENT"}}}}]);
+    let (_, found) = compiled(&json!({"p": {"rules": rules}}));
+    let told: Vec<String> =
+        found.iter().map(|problem| problem.to_string().split_once(": ").unwrap().1.to_owned()).collect();
+    let expected = [
+        "error[unknown-type]: R4 has no resource type `Patiant` at /redaction/p/rules/0/path (help: did you mean `Patient`?)",
+        "warning[missing-secret]: `ABSENT` is not in the environment: values are removed \
+         at /redaction/p/rules/1/action/hash/key/env (help: set it in `vm_config.environment_variables`)",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

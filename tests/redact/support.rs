@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use carewarden::policy;
-use carewarden::policy::diagnostic::Report;
+use carewarden::policy::diagnostic::{Diagnostic, Report, Severity};
 use carewarden::redact::{Error, Format, Options, Program, Redactor, Summary, compile};
 use serde_json::{Value, json};
 
@@ -13,6 +13,14 @@ pub(crate) const PHI_KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// The programs of a `redaction` section, or what is wrong with it.
 pub(crate) fn programs(profiles: &Value) -> Result<BTreeMap<String, Rc<Program>>, Vec<String>> {
+    let (programs, found) = compiled(profiles);
+    let errors = found.iter().any(|problem| problem.severity == Severity::Error);
+    let named = |problem: &Diagnostic| format!("{} {}", problem.code.as_str(), problem.pointer);
+    if errors { Err(found.iter().map(named).collect()) } else { Ok(programs) }
+}
+
+/// The programs of a `redaction` section, and everything that is said of it.
+pub(crate) fn compiled(profiles: &Value) -> (BTreeMap<String, Rc<Program>>, Vec<Diagnostic>) {
     let text = json!({"version": 1, "name": "test", "routes": [], "redaction": profiles}).to_string();
     let mut report = Report::new(&text);
     let env = |name: &str| match name {
@@ -22,9 +30,7 @@ pub(crate) fn programs(profiles: &Value) -> Result<BTreeMap<String, Rc<Program>>
     };
     let loaded = policy::load(&text, &mut report);
     let programs = loaded.map(|loaded| compile(&loaded, &env, &mut report)).unwrap_or_default();
-    let failed = report.has_errors();
-    let found = report.into_vec();
-    if failed { Err(found.iter().map(|d| format!("{} {}", d.code.as_str(), d.pointer)).collect()) } else { Ok(programs) }
+    (programs, report.into_vec())
 }
 
 /// The program of one profile.
