@@ -163,7 +163,11 @@ impl Exchange {
         let Pending { judged, content, size } = *pending;
         let judged = match size {
             0 => judged.without_body().and_then(|judged| self.judge_access(judged)),
-            _ => inspect(judged, content, read).and_then(|judged| self.judge_access(judged)),
+            _ => inspect(judged, content, read).and_then(|judged| {
+                // A Bundle says only now whether it is a batch or a transaction.
+                judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
+                self.judge_access(judged)
+            }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+use proxy_wasm::types::{Action, ContextType};
 
 use super::facts::EnvoyVerifier;
-use super::host::{self, Buffer, Stream as Direction};
+use super::host::{self, Buffer};
 use super::meters;
-use super::stream::{Stream, perform_reply};
-use crate::exchange::{Engine, Exchange, Next};
+use super::stream::{Message, Stream, perform};
+use crate::exchange::{Engine, Exchange};
 use crate::metrics;
 use crate::policy::diagnostic::Severity;
 
@@ -36,6 +36,7 @@ pub(super) struct Shared {
 /// A stream that waits for more.
 pub(super) struct Held {
     pub(super) exchange: Rc<RefCell<Exchange>>,
+    pub(super) message: Message,
     /// Nanoseconds since 1970.
     pub(super) deadline: u64,
     /// Whether a body callback came since the head was held.
@@ -91,11 +92,10 @@ impl Root {
             if host::act_for(context).is_err() {
                 continue;
             }
-            match effects.next {
-                Next::Reply(reply) => perform_reply(&reply),
-                Next::Reset => drop(host::reset(Direction::Response)),
-                Next::Continue => drop(host::resume(Direction::Request)),
-                Next::Hold(_) => (),
+            match perform(held.message, effects) {
+                Ok(Action::Continue) => drop(host::resume(held.message.direction())),
+                Ok(_) => (),
+                Err(_) => drop(host::reset(held.message.direction())),
             }
         }
         let _ = host::act_for(self.context);

@@ -29,13 +29,13 @@ pub(super) struct Stream {
 
 /// Which message a callback is about.
 #[derive(Clone, Copy)]
-enum Message {
+pub(super) enum Message {
     Request,
     Response,
 }
 
 impl Message {
-    fn direction(self) -> Direction {
+    pub(super) fn direction(self) -> Direction {
         match self {
             Self::Request => Direction::Request,
             Self::Response => Direction::Response,
@@ -90,7 +90,7 @@ impl Stream {
             // A body that trickles does not buy more time.
             let deadline = held.as_ref().map_or(now_ns.saturating_add(timeout), |held| held.deadline);
             let saw_body = held.is_some();
-            let held = Held { exchange: Rc::clone(&exchange), deadline, saw_body };
+            let held = Held { exchange: Rc::clone(&exchange), message, deadline, saw_body };
             shared.held.borrow_mut().insert(self.context, held);
         }
         perform(message, effects).unwrap_or_else(|_| {
@@ -108,7 +108,7 @@ impl Stream {
 }
 
 /// Does what an exchange said about a message.
-fn perform(message: Message, effects: Effects) -> Answer<Action> {
+pub(super) fn perform(message: Message, effects: Effects) -> Answer<Action> {
     let Effects { changes, body, drop_trailers, caller, next } = effects;
     for change in &changes {
         match change {
@@ -140,7 +140,7 @@ fn perform(message: Message, effects: Effects) -> Answer<Action> {
 }
 
 /// Sends a reply. Where that fails the stream is broken off.
-pub(super) fn perform_reply(reply: &Reply) {
+fn perform_reply(reply: &Reply) {
     let headers: Vec<(&str, &[u8])> = reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     if host::reply(reply.status, &format!("carewarden_{}", reply.details), &headers, &reply.body).is_err() {
         let _ = host::reset(Direction::Request);
