@@ -191,4 +191,15 @@ mod tests {
         assert_eq!(codes.len(), Rule::ALL.len());
         assert!(Rule::ALL.iter().all(|rule| Reason::from(*rule).status() >= 400));
     }
+
+    #[test]
+    fn the_readme_lists_every_code_under_its_status() {
+        let readme = include_str!("../../README.md");
+        let rules = Rule::ALL.iter().map(|rule| Reason::from(*rule));
+        for reason in rules.chain(identity::Refusal::ALL.iter().map(|refusal| Reason::from(*refusal))) {
+            let row = format!("| {} |", reason.status());
+            let listed = readme.lines().find(|line| line.starts_with(&row)).unwrap_or_default();
+            assert!(listed.contains(&format!("`{}`", reason.code())), "{} {}", reason.status(), reason.code());
+        }
+    }
 }
