@@ -193,3 +193,31 @@ fn help_has_examples() {
         assert!(text(&output.stdout).contains("Example"), "{command:?}");
     }
 }
+
+/// The lines of the README's shell blocks.
+fn readme_commands() -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands: Vec<String> = blocks.flat_map(str::lines).map(str::to_owned).collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    commands
+}
+
+#[test]
+fn every_command_of_the_readme_runs() {
+    let ci = std::fs::read_to_string(Path::new(ROOT).join(".ci/run")).unwrap();
+    let make = ci.lines().find(|line| line.starts_with("make ")).unwrap();
+    for command in readme_commands() {
+        if let Some(target) = command.strip_prefix("make ") {
+            assert!(make.split(' ').any(|word| word == target), "CI does not run `{command}`");
+            continue;
+        }
+        let words: Vec<&str> = command.split(' ').collect();
+        let at = words.iter().position(|word| *word == "--").unwrap();
+        let (before, arguments) = words.split_at(at);
+        let environment: Vec<_> = before.iter().filter_map(|word| word.split_once('=')).collect();
+        let output = carewarden(arguments.get(1..).unwrap(), &environment, b"");
+        assert_code(&output, 0);
+        assert!(!output.stdout.is_empty(), "{command}");
+    }
+}
