@@ -6,14 +6,13 @@ ADMIN_PORT ?= 9901
 UPSTREAM_PORT ?= 8080
 POLICY ?= policies/clinic/policy.json
 
-MODULE := target/wasm32-wasip1/release/carewarden.wasm
 ENVOY_BIN ?= $(CURDIR)/target/envoy/bin/envoy
 # The version that this workspace's wasm-bindgen asks for: they must be the same.
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p;}' Cargo.lock)
 TOOLS := target/tools
 WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
-export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT POLICY
+export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
 .PHONY: help targets module envoy certs policy demo run test lint bench clean
 

@@ -1,5 +1,9 @@
 //! May they: routes, hosts, addresses, roles, claims, and what stands behind a FHIR path.
 
+use std::io::{Read, Write};
+
+use serde_json::json;
+
 use crate::stage::{BILLING, clinic, nurse, physician, reason_of};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
@@ -40,6 +44,23 @@ fn an_address_is_the_peers_whatever_x_forwarded_for_says() {
         let outside = Request::get("/outside/thing").key(BILLING).header("x-forwarded-for", forged);
         clinic().refuses(&outside, 403, "address_denied");
     }
+}
+
+#[test]
+fn each_request_of_a_connection_is_judged_by_itself() {
+    clinic().upstream.reply("/fhir/Patient/connection", Reply::fhir(&json!({ "resourceType": "Patient" })));
+    let request = |more: &str| format!("GET /fhir/Patient/connection HTTP/1.1\r\nhost: fhir.clinic.example\r\n{more}\r\n");
+    let mut stream = clinic().client().connect();
+    let all =
+        request(&format!("x-api-key: {BILLING}\r\n")) + &request("") + &request("connection: close\r\nx-api-key: x\r\n");
+    stream.write_all(all.as_bytes()).unwrap();
+    let mut answers = Vec::new();
+    // A TLS connection may be closed without a word.
+    let _closed = stream.read_to_end(&mut answers);
+    let answers = String::from_utf8(answers).unwrap();
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)).collect();
+    assert_eq!(statuses, ["200", "401", "401"], "{answers}");
+    assert_eq!(clinic().upstream.seen("/fhir/Patient/connection").len(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Headers by which a client makes itself somebody else, or its request something else than what was judged.
 
-use crate::stage::{BILLING, clinic};
-use crate::support::client::PROTOCOLS;
+use crate::stage::{BILLING, clinic, reason_of};
+use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
 use crate::support::upstream::Reply;
 
@@ -83,15 +83,21 @@ fn upgrades_and_connect_are_refused() {
     let upgrade = b"GET /plain/upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let response = clinic().client().send_raw(upgrade);
-    assert_eq!((response.status, crate::stage::reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
+    assert_eq!((response.status, reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
     assert!(clinic().upstream.seen("/plain/upgrade").is_empty());
 
-    let before = clinic().upstream.all_seen().iter().filter(|seen| seen.method == "CONNECT").count();
-    let response =
-        clinic().client().send_raw(b"CONNECT fhir.clinic.example:443 HTTP/1.1\r\nhost: fhir.clinic.example:443\r\n\r\n");
-    assert!((400..500).contains(&response.status), "{response:?}");
-    let after = clinic().upstream.all_seen().iter().filter(|seen| seen.method == "CONNECT").count();
-    assert_eq!(before, after);
+    // The same over HTTP/2 (RFC 8441).
+    let extended = Request::new("CONNECT", "/plain/upgrade").header(":protocol", "websocket");
+    let response = clinic().send(Protocol::Http2, &extended);
+    assert_eq!((response.status, reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
+    assert!(clinic().upstream.seen("/plain/upgrade").is_empty());
+
+    let head = b"CONNECT fhir.clinic.example:443 HTTP/1.1\r\nhost: fhir.clinic.example:443\r\n\r\n";
+    let connect = Request::new("CONNECT", "").host("fhir.clinic.example:443");
+    for response in [clinic().client().send_raw(head), clinic().send(Protocol::Http2, &connect)] {
+        assert!((400..500).contains(&response.status), "{response:?}");
+    }
+    assert!(!clinic().upstream.all_seen().iter().any(|seen| seen.method == "CONNECT"));
 }
 
 #[test]

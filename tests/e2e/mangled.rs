@@ -1,7 +1,6 @@
 //! Good messages with something broken in them at random: whatever comes, nothing traps, nothing hangs, and what is let
 //! through is whole. A failure prints the seed and the message.
 
-use std::io::Write;
 use std::thread;
 
 use serde_json::Value;

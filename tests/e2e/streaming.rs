@@ -1,8 +1,11 @@
 //! Answers of any size: streamed, never collected.
 
+use std::thread;
 use std::time::Instant;
 
-use crate::stage::{BILLING, clinic};
+use serde_json::json;
+
+use crate::stage::{BILLING, clinic, physician};
 use crate::support::client::PROTOCOLS;
 use crate::support::message::{End, Request};
 use crate::support::upstream::{Gate, Reply};
@@ -67,4 +70,26 @@ fn an_export_streams_line_by_line_while_the_upstream_still_writes() {
     assert_eq!((response.status, response.end), (200, End::Whole));
     assert!(!holds_secrets(&text));
     assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 20_001);
+}
+
+#[test]
+fn answers_that_stream_at_the_same_time_are_kept_apart() {
+    let token = physician();
+    thread::scope(|scope| {
+        for n in 0..12 {
+            let token = &token;
+            scope.spawn(move || {
+                let path = format!("/fhir/Patient/apart-{n}");
+                let patient = json!({ "resourceType": "Patient", "id": n.to_string(), "name": [{ "family": "Secret" }] });
+                clinic().upstream.reply(&path, Reply::fhir(&patient).pieces(1));
+                for round in 0..20 {
+                    let protocol = PROTOCOLS[(n + round) % 2];
+                    let full = clinic().send(protocol, &Request::get(&path).bearer(token));
+                    assert_eq!(full.json(), patient, "{path}");
+                    let redacted = clinic().send(protocol, &Request::get(&path).key(BILLING));
+                    assert_eq!(redacted.json(), json!({ "resourceType": "Patient", "id": n.to_string() }), "{path}");
+                }
+            });
+        }
+    });
 }

@@ -60,14 +60,27 @@ async fn converse(
 }
 
 fn head(scheme: &str, request: &Request) -> http::Request<()> {
-    let path = PathAndQuery::try_from(request.path.as_str()).expect("HTTP/2 tests ask for paths that `http` can hold");
-    let uri = Uri::builder().scheme(scheme).authority(request.host.as_str()).path_and_query(path);
+    let uri = Uri::builder().authority(request.host.as_str());
+    let protocol = request.headers.iter().find(|(name, _)| name == PROTOCOL);
+    // CONNECT has neither scheme nor path, unless it is an extended one (RFC 8441 section 4).
+    let uri = if request.method == "CONNECT" && protocol.is_none() {
+        uri
+    } else {
+        let path = PathAndQuery::try_from(request.path.as_str());
+        uri.scheme(scheme).path_and_query(path.expect("HTTP/2 tests ask for paths that `http` can hold"))
+    };
     let mut head = http::Request::new(());
     *head.method_mut() = request.method.parse().expect("a method");
     *head.uri_mut() = uri.build().expect("a URI");
-    *head.headers_mut() = map(&request.headers);
+    *head.headers_mut() = map(&request.headers.iter().filter(|(name, _)| name != PROTOCOL).cloned().collect());
+    if let Some((_, value)) = protocol {
+        head.extensions_mut().insert(::h2::ext::Protocol::from(&*String::from_utf8_lossy(value)));
+    }
     head
 }
+
+/// Stands among a request's headers for the pseudo-header of this name.
+const PROTOCOL: &str = ":protocol";
 
 fn map(fields: &Fields) -> HeaderMap {
     let pair = |(name, value): &(String, Vec<u8>)| {
