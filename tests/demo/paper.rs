@@ -11,7 +11,7 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// As much of a difference as is shown.
-const MOST_LINES: usize = 48;
+const MOST_LINES: usize = 72;
 
 pub(crate) struct Paper {
     coloured: bool,
@@ -30,22 +30,31 @@ impl Paper {
         writeln!(io::stdout().lock(), "{style}{text}{style:#}")
     }
 
-    /// Prints what changed between two JSON documents, each member on a line of its own.
+    /// Prints what changed between two JSON documents, each member on a line of its own, with the lines around it.
     pub(crate) fn difference(&self, before: &[u8], after: &[u8]) -> io::Result<()> {
         let (before, after) = (pretty(before), pretty(after));
         let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-        let changes = compare(&before, &after);
-        for (mark, line) in changes.iter().take(MOST_LINES) {
+        let lines = compare(&before, &after);
+        let is_near = |at: usize| lines.iter().skip(at.saturating_sub(1)).take(3).any(|(mark, _)| *mark != ' ');
+        let mut shown: Vec<(char, &str)> = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            if is_near(at) {
+                shown.push(*line);
+            } else if shown.last().is_none_or(|last| last.0 != '…') {
+                shown.push(('…', ""));
+            }
+        }
+        for (mark, line) in shown.iter().take(MOST_LINES) {
             let style = match mark {
                 '-' => BAD,
                 '+' => GOOD,
                 _ => FAINT,
             };
-            self.line(style, &format!("    {mark} {line}"))?;
+            self.line(style, format!("    {mark} {line}").trim_end())?;
         }
-        match changes.len().checked_sub(MOST_LINES) {
-            None | Some(0) => Ok(()),
-            Some(more) => self.line(FAINT, &format!("    … and {more} lines more")),
+        match shown.len().saturating_sub(MOST_LINES) {
+            0 => Ok(()),
+            more => self.line(FAINT, &format!("    … and {more} lines more")),
         }
     }
 }

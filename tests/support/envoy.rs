@@ -19,7 +19,7 @@ use super::tls::Certificates;
 use super::upstream::Upstream;
 
 /// How long Envoy may take to start; it compiles the module.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 /// Runs its arguments, ends them when standard input ends, and ends when they do.
 const SUPERVISOR: &str = r#"exec 3<&0; "$@" </dev/null & child=$!; (cat <&3; kill $child) >/dev/null 2>&1 & wait $child"#;
 
