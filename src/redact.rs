@@ -12,7 +12,8 @@
 //!    what is inside, too, but for what an earlier rule takes from there.
 //! 3. `mask` and `hash` are for strings; on an array they are for its elements; any other value they meet is removed.
 //! 4. A rule on `name` removes the twin `_name`, or keeps it where it keeps `name`.
-//! 5. A member or element goes with the comma before it, the first with the one after it; a container that lost all it
+//! 5. A rule that takes a resource's `modifierExtension`, or one of them, and not the resource, has the answer refused.
+//! 6. A member or element goes with the comma before it, the first with the one after it; a container that lost all it
 //!    had goes as well, one that came empty stays. An element under a `_name` becomes `null`, since its place counts.
 //!
 //! What is held back: an unfinished key, number or string that an action has to see; a comma, a key and opening

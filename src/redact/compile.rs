@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::action::{Action, HashKey, Mask};
 use super::automaton::{Source, build};
+use super::place::MODIFIER;
 use super::program::{Condition, ConditionId, Program, Rule, Scalar};
 use super::syntax::{Anchor, Fault, Kind, Selector};
 use crate::policy::diagnostic::{Code, Report};
@@ -66,6 +67,11 @@ impl<'a> Compiler<'a, '_> {
                 self.report
                     .error(at.key("action"), Code::InvalidRule, "a whole resource or answer can only be removed or kept")
                     .help("name an element of it");
+            }
+            if selector.ends_in(MODIFIER) && !matches!(rule.action, model::Action::Keep) {
+                self.report
+                    .warning(at, Code::Risky, "without a modifier a resource says something else: its answer is refused")
+                    .help("remove the resource instead, or leave the modifier");
             }
             if selectors.iter().any(|(earlier, around)| takes_all(earlier, around, &selector)) {
                 self.report

@@ -23,6 +23,9 @@ pub enum Error {
     /// Nothing of a resource that has to be there was left.
     #[error("nothing was left")]
     Emptied,
+    /// A rule would take a `modifierExtension` of a resource, and what is left would say something else.
+    #[error("a modifier would be taken")]
+    ModifierTaken,
     /// A decision needs more of the answer than may be held back.
     #[error("more held back than allowed")]
     HoldBack,
@@ -49,6 +52,7 @@ impl Error {
             Self::MisplacedResource => "misplaced_resource",
             Self::TypeNotGranted => "type_not_granted",
             Self::Emptied => "emptied",
+            Self::ModifierTaken => "modifier_taken",
             Self::Ended => "used_after_end",
         }
     }

@@ -9,6 +9,9 @@ use crate::fhir::{ResourceType, TypeSet};
 /// The key that makes an object a resource.
 pub(super) const RESOURCE_TYPE: &[u8] = b"resourceType";
 
+/// The member of a resource that can turn around the meaning of the rest (R4, extensibility.html section 2.4.0.1).
+pub(super) const MODIFIER: &str = "modifierExtension";
+
 /// Where a value stands, as far as resources are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -22,6 +25,8 @@ pub(super) enum Place {
     Resource(ResourceType),
     /// An array of contained resources.
     Contained,
+    /// The `modifierExtension` of a resource.
+    Modifiers,
     /// `Bundle.entry`, and one of them.
     Entries,
     Entry,
@@ -39,6 +44,7 @@ impl Place {
     /// The place of the member `key`.
     pub(super) fn member(self, key: &[u8]) -> Self {
         match (self, key) {
+            (Self::Resource(_), key) if *key == *MODIFIER.as_bytes() => Self::Modifiers,
             (Self::Resource(kind), b"entry") if kind.name() == "Bundle" => Self::Entries,
             (Self::Resource(kind), b"parameter") if kind.name() == "Parameters" => Self::Parameters,
             (Self::Resource(kind), b"instance") if kind.name() == "ExampleScenario" => Self::Instances,

@@ -100,6 +100,11 @@ impl Selector {
         matches!(self.steps.last(), Some(Step::Member(_) | Step::Deep(_)))
     }
 
+    /// Whether it selects members of this name.
+    pub(super) fn ends_in(&self, name: &str) -> bool {
+        self.steps.last().and_then(Step::name) == Some(name)
+    }
+
     /// Whether all that `other` selects is selected by this, or lies inside what is.
     pub(super) fn is_around(&self, other: &Self) -> bool {
         self.anchor == other.anchor && other.steps.starts_with(&self.steps)

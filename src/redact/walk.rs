@@ -153,6 +153,9 @@ impl Redactor {
                 frame.every = Some(verdict.rule);
             } else {
                 self.summary.count(verdict.rule, deed);
+                if place == Place::Modifiers && deed != Deed::Keep {
+                    return Err(Error::ModifierTaken);
+                }
                 if deed == Deed::Replace {
                     self.member.start = Some(member);
                     self.is_replaced(verdict.rule, (start, at), stream);
@@ -191,6 +194,9 @@ impl Redactor {
         if frame.is_object {
             self.seen.close();
             self.facts.truncate(frame.facts);
+        }
+        if frame.place == Place::Modifiers && frame.lost && !frame.drops {
+            return Err(Error::ModifierTaken);
         }
         self.member.start = None;
         self.root_ended = self.frames.len() == 1;

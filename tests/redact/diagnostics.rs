@@ -60,15 +60,16 @@ fn an_action_fits_and_has_its_secret() {
 
 #[test]
 fn a_problem_is_told_with_its_place_and_what_to_do() {
-    let rules =
-        json!([{"path": "Patiant.id", "action": "remove"}, {"key": "a", "action": {"hash": {"key": {"env": "ABSENT"}}}}]);
+    let rules = json!([{"path": "Patiant.id", "action": "remove"}, {"key": "modifierExtension", "action": "remove"}, {"key": "a", "action": {"hash": {"key": {"env": "ABSENT"}}}}]);
     let (_, found) = compiled(&json!({"p": {"rules": rules}}));
     let told: Vec<String> =
         found.iter().map(|problem| problem.to_string().split_once(": ").unwrap().1.to_owned()).collect();
     let expected = [
         "error[unknown-type]: R4 has no resource type `Patiant` at /redaction/p/rules/0/path (help: did you mean `Patient`?)",
+        "warning[risky]: without a modifier a resource says something else: its answer is refused \
+         at /redaction/p/rules/1 (help: remove the resource instead, or leave the modifier)",
         "warning[missing-secret]: `ABSENT` is not in the environment: values are removed \
-         at /redaction/p/rules/1/action/hash/key/env (help: set it in `vm_config.environment_variables`)",
+         at /redaction/p/rules/2/action/hash/key/env (help: set it in `vm_config.environment_variables`)",
     ];
     assert_eq!(told, expected);
 }
