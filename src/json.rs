@@ -13,11 +13,13 @@ mod keys;
 mod lexer;
 mod number;
 mod scan;
+mod skip;
 mod string;
 
 pub use check::{Event, Value, check, walk};
 pub use keys::SeenKeys;
 pub use lexer::{Framing, Lexer, Place, Token};
+pub use skip::Skipped;
 pub use string::{Characters, unescape};
 
 /// What a text may hold.

@@ -73,24 +73,24 @@ impl Place {
 /// The lexer. It owns no bytes; see the module's documentation.
 #[derive(Clone, Debug)]
 pub struct Lexer {
-    limits: Limits,
-    framing: Framing,
-    open: Vec<Container>,
-    expected: Expected,
-    unfinished: Option<Unfinished>,
+    pub(super) limits: Limits,
+    pub(super) framing: Framing,
+    pub(super) open: Vec<Container>,
+    pub(super) expected: Expected,
+    pub(super) unfinished: Option<Unfinished>,
     start: usize,
-    at: usize,
-    escaped: bool,
+    pub(super) at: usize,
+    pub(super) escaped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Container {
+pub(super) enum Container {
     Object,
     Array,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
+pub(super) enum Expected {
     /// A value.
     Value,
     /// A value or the end of the array.
@@ -107,7 +107,7 @@ enum Expected {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unfinished {
+pub(super) enum Unfinished {
     /// A key or a string.
     Text(Token, Text),
     Number(Number),

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::draft::Draft;
 use super::error::Error;
-use super::frame::{Frame, Member, Task};
-use super::place::Place;
+use super::frame::{Frame, Member, Skip, Task};
+use super::place::{Place, RESOURCE_TYPE};
 use super::program::{ConditionId, Program};
 use super::scout::Facts;
 use super::summary::Summary;
 use crate::fhir::TypeSet;
-use crate::json::{Framing, Lexer, Limits, SeenKeys, Token};
+use crate::json::{Framing, Lexer, Limits, SeenKeys, Skipped, Token};
 
 /// What an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,19 +232,16 @@ impl Redactor {
     }
 
     /// Passes through a container that was judged whole. Answers whether there is more to do.
-    fn skip(&mut self, skip: super::frame::Skip, stream: &mut Stream<'_>) -> Result<bool, Error> {
-        let mut ended = false;
-        while let Some(token) = self.lexer.next(stream.data)? {
-            match token {
-                Token::Key if skip.watches && self.is_resource_type(stream) => return Err(Error::MisplacedResource),
-                Token::EndObject | Token::EndArray if self.lexer.depth() < skip.depth => {
-                    self.task = Task::Walk;
-                    self.root_ended = self.frames.len() == 1;
-                    ended = true;
-                    break;
-                }
-                _ => (),
-            }
+    fn skip(&mut self, skip: Skip, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        let refused = if skip.watches { RESOURCE_TYPE } else { b"" };
+        let ended = match self.lexer.skip(stream.data, skip.depth, refused)? {
+            Skipped::Met => return Err(Error::MisplacedResource),
+            Skipped::Ended => true,
+            Skipped::More => false,
+        };
+        if ended {
+            self.task = Task::Walk;
+            self.root_ended = self.frames.len() == 1;
         }
         let to = match self.lexer.unfinished() {
             None | Some(Token::String) => self.lexer.at(),

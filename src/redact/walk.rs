@@ -246,12 +246,6 @@ impl Redactor {
     }
 
     #[inline]
-    pub(super) fn is_resource_type(&self, stream: &Stream<'_>) -> bool {
-        let raw = self.lexer.text(Token::Key, stream.data);
-        if self.lexer.escaped() { *unescape(raw) == *RESOURCE_TYPE } else { raw == RESOURCE_TYPE }
-    }
-
-    #[inline]
     pub(super) fn key_text<'d>(&self, stream: &Stream<'d>) -> Cow<'d, [u8]> {
         let raw = self.lexer.text(Token::Key, stream.data);
         if self.lexer.escaped() { unescape(raw) } else { Cow::Borrowed(raw) }

@@ -133,3 +133,57 @@ fn going_back_reads_the_same_again() {
         assert_eq!(rest(&mut ahead), rest(&mut lexer));
     }
 }
+
+/// Every text of the tests above inside a container, passed through and read token by token.
+#[test]
+fn what_is_passed_through_is_judged_as_what_is_read() {
+    let texts = [
+        r#"{"a":"b","c":["d",{"e":"f"}],"é":"\n"}"#,
+        r#"{ "a" : "b" , "c" : [ 1 , true ] }"#,
+        r#"{"a":"b" "c":1}"#,
+        r#"{"a":"b",}"#,
+        r#"{"a","b"}"#,
+        r#"{"a":"b":"c"}"#,
+        r#"["a":"b"]"#,
+        r#"["a","b",]"#,
+        r#"["a""b"]"#,
+        r#"{"long key":"x"}"#,
+        "[\"a\tb\"]",
+        "[\"a\",\"b",
+        "{\"a\":\"\\ud800\"}",
+        r#"[["a"],["b"]]]"#,
+        r#"["a"}"#,
+    ];
+    let limits = Limits { max_key: 7, ..Limits::default() };
+    for text in texts {
+        let wrapped = format!("[{text}]");
+        let text = wrapped.as_bytes();
+        for framing in [Framing::One, Framing::Lines] {
+            let read = lexed(&[text], limits, framing).map(drop);
+            for cut in 1..=text.len() {
+                let mut lexer = Lexer::new(limits, framing);
+                lexer.next(text).unwrap();
+                let (first, _) = text.split_at(cut);
+                let passed = lexer.skip(first, 1, b"").and_then(|passed| match passed {
+                    crate::json::Skipped::More => lexer.skip(text, 1, b""),
+                    ended => Ok(ended),
+                });
+                let passed = passed.and_then(|_| lexer.next(text).map(drop));
+                assert_eq!(passed.and_then(|()| lexer.finish().map(drop)), read, "{wrapped}, cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn passing_through_stops_behind_the_key_that_is_looked_for() {
+    for text in
+        [&br#"{"x":{"y":[{"k":1}]},"sought":2}"#[..], br#"{"x":[],"s\u006fught":2}"#, br#"{"x":"sought", "sought" :2}"#]
+    {
+        let mut lexer = Lexer::new(Limits::default(), Framing::One);
+        lexer.next(text).unwrap();
+        assert_eq!(lexer.skip(text, 1, b"sought"), Ok(crate::json::Skipped::Met));
+        assert_eq!(lexer.next(text), Ok(Some(Token::Number)));
+        assert_eq!(lexer.skip(text, 1, b"sought"), Ok(crate::json::Skipped::Ended));
+    }
+}
