@@ -81,6 +81,8 @@ pub struct Exchange {
     forged: Vec<Change>,
     /// A caller that a policy's test states, in place of credentials.
     stated: Option<Rc<Principal>>,
+    /// The redaction rules that an answer had used when it was refused.
+    used_rules: Vec<String>,
 }
 
 /// How far an exchange has come.
@@ -112,6 +114,7 @@ impl Exchange {
             started_ns: 0,
             forged: Vec::new(),
             stated: None,
+            used_rules: Vec::new(),
         }
     }
 
@@ -155,7 +158,7 @@ impl Exchange {
     pub fn used_redaction_rules(&self) -> Vec<String> {
         match &self.stage {
             Stage::Sent(answer) => answer.used_rules(),
-            _ => Vec::new(),
+            _ => self.used_rules.clone(),
         }
     }
 
@@ -188,6 +191,7 @@ impl Exchange {
             return self.fail();
         };
         answer.describe(&mut self.record);
+        self.used_rules = answer.used_rules();
         self.record.decision = Decision::Deny;
         self.record.reason = reason.code();
         if answer.is_shadow() {

@@ -210,6 +210,7 @@ fn reason(error: redact::Error) -> Reason {
         Error::HoldBack | Error::LongString => Rule::AnswerLimit,
         Error::TypeNotGranted => Rule::AnswerTypeNotGranted,
         Error::NotResource | Error::MisplacedResource | Error::Emptied => Rule::AnswerNotFhir,
+        Error::ModifierTaken => Rule::AnswerModifier,
     }
     .into()
 }

@@ -103,6 +103,8 @@ rules! {
     AnswerTypeNotGranted = "answer_type_not_granted" 502 "forbidden" "the answer was withheld",
     /// The answer holds no resource where one has to be, or one where none may be.
     AnswerNotFhir = "answer_not_fhir" 502 "processing" "the answer was withheld",
+    /// A rule would take an element that changes the meaning of what stays (FHIR R4 section 2.1.0.1).
+    AnswerModifier = "answer_modifier" 502 "business-rule" "the answer was withheld",
     /// The answer took too long to begin.
     AnswerTimeout = "answer_timeout" 502 "timeout" "the answer took too long",
 }
