@@ -1,19 +1,44 @@
 //! Metrics of this worker, defined once each: the host allocates for every definition, even of a name it has.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::host;
-use crate::audit::Record;
+use crate::audit::{Decision, Record};
 use crate::metrics::{self, Kind, Metric};
 
 thread_local! {
-    static DEFINED: RefCell<HashMap<String, u32>> = RefCell::default();
+    static DEFINED: RefCell<HashMap<Cow<'static, str>, u32>> = RefCell::default();
+    /// The counter of every kind of outcome: each request needs one, and its name is long to write.
+    static OUTCOMES: RefCell<HashMap<Outcome, u32>> = RefCell::default();
+}
+
+/// What tells the counters of [`metrics::requests`] apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Outcome {
+    policy: Rc<str>,
+    route: Option<Rc<str>>,
+    decision: Decision,
+    reason: &'static str,
 }
 
 /// Counts an exchange that has ended.
 pub(super) fn count(record: &Record) {
-    add(metrics::REQUESTS.kind, metrics::requests(record), 1);
+    let Record { policy, route, decision, reason, .. } = record;
+    let outcome = Outcome { policy: Rc::clone(policy), route: route.clone(), decision: *decision, reason };
+    let id = OUTCOMES.with_borrow_mut(|known| {
+        if let Some(id) = known.get(&outcome) {
+            return Some(*id);
+        }
+        let id = define(metrics::REQUESTS.kind, metrics::requests(record).into())?;
+        known.insert(outcome, id);
+        Some(id)
+    });
+    if let Some(id) = id {
+        host::add(id, 1);
+    }
     add_if(metrics::REDACTED_VALUES, record, record.redacted);
     add_if(metrics::UNREDACTED_ANSWERS, record, u64::from(record.unredacted_media_type));
     add_if(metrics::ABORTED_ANSWERS, record, u64::from(record.aborted));
@@ -23,32 +48,32 @@ pub(super) fn count(record: &Record) {
 /// Adds to a counter without labels.
 pub(super) fn grow(metric: Metric, by: u64) {
     if by > 0 {
-        add(metric.kind, metric.name.to_owned(), by);
+        add(metric.kind, metric.name.into(), by);
     }
 }
 
 /// Sets a gauge, or adds a sample to a histogram.
 pub(super) fn set(metric: Metric, value: u64) {
-    if let Some(id) = define(metric.kind, metric.name.to_owned()) {
+    if let Some(id) = define(metric.kind, metric.name.into()) {
         host::record(id, value);
     }
 }
 
 fn add_if(metric: Metric, record: &Record, by: u64) {
     if by > 0 {
-        add(metric.kind, metrics::of_route(metric, record), by);
+        add(metric.kind, metrics::of_route(metric, record).into(), by);
     }
 }
 
-fn add(kind: Kind, name: String, by: u64) {
+fn add(kind: Kind, name: Cow<'static, str>, by: u64) {
     if let Some(id) = define(kind, name) {
         host::add(id, i64::try_from(by).unwrap_or(i64::MAX));
     }
 }
 
-fn define(kind: Kind, name: String) -> Option<u32> {
+fn define(kind: Kind, name: Cow<'static, str>) -> Option<u32> {
     DEFINED.with_borrow_mut(|defined| {
-        if let Some(id) = defined.get(&name) {
+        if let Some(id) = defined.get(&*name) {
             return Some(*id);
         }
         let kind = match kind {
