@@ -22,6 +22,9 @@ pub enum Decision {
     Deny,
 }
 
+/// Room for a record's line, so that writing it takes no more than one allocation.
+const TYPICAL_LINE: usize = 1024;
+
 /// The record of one exchange. Absent fields are left out of its JSON.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
@@ -104,8 +107,10 @@ impl Record {
     /// The record as one line of JSON.
     #[must_use]
     pub fn to_line(&self) -> String {
-        // Strings, numbers and lists of them can always be written.
-        serde_json::to_string(self).unwrap_or_default()
+        let mut line = Vec::with_capacity(TYPICAL_LINE);
+        // Strings, numbers and lists of them can always be written, and what was written is UTF-8.
+        let written = serde_json::to_writer(&mut line, self).is_ok();
+        String::from_utf8(line).ok().filter(|_| written).unwrap_or_default()
     }
 }
 
@@ -130,9 +135,8 @@ impl Pseudonyms {
         }
         let digest = mac.finalize().into_bytes();
         digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-            text.push(digit(byte >> 4));
-            text.push(digit(byte & 15));
+            let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+            text.extend([digit(byte >> 4), digit(byte & 15)]);
             text
         })
     }
