@@ -129,61 +129,63 @@ impl Redactor {
     /// Judges the container that just began as a whole, and decides how what is inside will be.
     fn enter(&mut self, is_object: bool, position: Position, place: Place, stream: &mut Stream<'_>) -> Result<(), Error> {
         let (start, at) = (self.lexer.start(), self.lexer.at());
-        let member = self.member.start.take().unwrap_or(start);
         let Some(parent) = self.frames.last() else { return Err(Error::Ended) };
-        let mut frame = Frame {
-            is_object,
-            position,
-            place,
-            drops: parent.drops,
-            until: parent.until,
-            every: None,
-            start: self.draft.offset(member),
-            value: self.draft.offset(start),
-            lost: false,
-            nulls: self.options.format.is_fhir() && !is_object && parent.is_object && self.member.is_twin,
-            pends: false,
-            facts: self.facts.len(),
-            asks: is_object && self.asks(position),
-        };
+        let (mut drops, mut until, mut every) = (parent.drops, parent.until, None);
         let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
         if let Some(verdict) = self.verdict(position, outer) {
             let deed = self.deed(verdict, false);
             if !is_object && !verdict.twin && self.is_for_elements(verdict) {
-                frame.every = Some(verdict.rule);
+                every = Some(verdict.rule);
             } else {
                 self.summary.count(verdict.rule, deed);
                 if place == Place::Modifiers && deed != Deed::Keep {
                     return Err(Error::ModifierTaken);
                 }
                 if deed == Deed::Replace {
-                    self.member.start = Some(member);
                     self.is_replaced(verdict.rule, (start, at), stream);
-                    self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps: false, watches: false });
+                    self.skip_inside(false, false);
                     return Ok(());
                 }
-                frame.drops = deed != Deed::Keep;
-                frame.until = verdict.rule;
+                (drops, until) = (deed != Deed::Keep, verdict.rule);
             }
         }
-        let out_of_reach = frame.every.is_none() && self.program.automaton.first_inside(position) >= frame.until;
-        let loses_root = frame.drops && self.frames.len() == 1;
+        let out_of_reach = every.is_none() && self.program.automaton.first_inside(position) >= until;
+        let loses_root = drops && self.frames.len() == 1;
         if out_of_reach && place == Place::Elsewhere && !loses_root {
-            self.member.start = Some(member);
-            if frame.drops {
+            if drops {
                 self.goes(start, at, stream);
             } else {
                 self.stays(at, stream);
             }
-            let watches = self.options.format.is_fhir();
-            self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps: !frame.drops, watches });
+            self.skip_inside(!drops, self.options.format.is_fhir());
             return Ok(());
         }
         if is_object {
             self.seen.open();
         }
-        self.frames.push(frame);
+        self.push(Frame { is_object, drops, until, every, ..Frame::base(position, place) });
         Ok(())
+    }
+
+    fn skip_inside(&mut self, keeps: bool, watches: bool) {
+        self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps, watches });
+    }
+
+    /// What stands in the container that just began is judged one by one.
+    fn push(&mut self, frame: Frame) {
+        let start = self.lexer.start();
+        let member = self.member.start.take().unwrap_or(start);
+        let Frame { is_object, position, .. } = frame;
+        let in_object = self.frames.last().is_some_and(|parent| parent.is_object);
+        let frame = Frame {
+            start: self.draft.offset(member),
+            value: self.draft.offset(start),
+            nulls: self.options.format.is_fhir() && !is_object && in_object && self.member.is_twin,
+            facts: self.facts.len(),
+            asks: is_object && self.asks(position),
+            ..frame
+        };
+        self.frames.push(frame);
     }
 
     /// A container ends.
