@@ -12,6 +12,9 @@ use super::summary::Summary;
 use crate::fhir::TypeSet;
 use crate::json::{Framing, Lexer, Limits, SeenKeys, Skipped, Token};
 
+/// Room for input that is kept from piece to piece.
+const KEPT: usize = 4 << 10;
+
 /// What an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -143,7 +146,11 @@ impl Redactor {
             result
         };
         match result {
-            Ok(()) => self.held = held,
+            Ok(()) => {
+                // The room for a piece is not kept while the next one is awaited: there are many answers at once.
+                held.shrink_to(held.len().saturating_mul(2).max(KEPT));
+                self.held = held;
+            }
             Err(error) => self.end = Some(error),
         }
         result
