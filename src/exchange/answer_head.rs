@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use super::answer::Plan;
 use super::effect::Change;
+use crate::fhir::ResourceType;
 use crate::http::Headers;
 
 /// Names that pass: none can hold an element of a resource. `content-length` is not among them, since it would be wrong.
@@ -67,9 +68,15 @@ fn link<'v>(name: &str, value: &'v str, plan: &Plan) -> Option<Cow<'v, str>> {
     }
     let passes = |link: &str| {
         let target_of = link.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'));
-        target_of.is_some_and(|(url, _)| matches!(target(url, plan), Some(Cow::Borrowed(_))))
+        target_of
+            .is_some_and(|(url, parameters)| only_relate(parameters) && matches!(target(url, plan), Some(Cow::Borrowed(_))))
     };
     value.split(',').all(passes).then_some(Cow::Borrowed(value))
+}
+
+/// Whether a link's parameters say how it relates and nothing else: a title is a text like any other.
+fn only_relate(parameters: &str) -> bool {
+    parameters.split(';').map(str::trim).all(|parameter| parameter.is_empty() || parameter.starts_with("rel="))
 }
 
 /// What may leave of a URL: it has to lead under the base, and show no id that the body does not.
@@ -84,7 +91,7 @@ fn target<'v>(url: &'v str, plan: &Plan) -> Option<Cow<'v, str>> {
     let below = path.strip_prefix(base).filter(|_| !is_odd)?;
     match below.strip_prefix('/') {
         None | Some("") => below.is_empty().then_some(Cow::Borrowed(url)),
-        Some(below) if !below.contains('/') => Some(Cow::Borrowed(url)),
+        Some(below) if !below.contains('/') => ResourceType::parse(below).map(|_| Cow::Borrowed(url)),
         Some(below) => {
             match plan.profile.as_ref().map_or(Some(Cow::Borrowed(below)), |(_, program)| program.locator(below))? {
                 Cow::Borrowed(_) => Some(Cow::Borrowed(url)),
