@@ -80,12 +80,17 @@ impl Content {
                 complete(interaction, &scan.findings, path)
             }
             (Self::Json, None) => json::check(body, &limits.json).map_err(refusal),
+            (Self::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
+                Err(Rule::UnsupportedMediaType.into())
+            }
             (Self::JsonLines, _) => {
                 let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
                 lines.try_for_each(|line| json::check(line, &limits.json)).map_err(refusal)
             }
             (Self::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => Ok(interaction.read_form(body)?),
-            (Self::Form, _) => match query::pairs(body).find_map(Result::err) {
+            // Only a search has a form for a body. A resource sent as one would not be looked into.
+            (Self::Form, Some(_)) => Err(Rule::UnsupportedMediaType.into()),
+            (Self::Form, None) => match query::pairs(body).find_map(Result::err) {
                 Some(_) => Err(Rule::MalformedQuery.into()),
                 None => Ok(()),
             },
