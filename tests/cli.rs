@@ -69,6 +69,37 @@ error[unknown-key]: unknown key `athorize`
 }
 
 #[test]
+fn what_is_written_where_a_secret_belongs_is_not_repeated() {
+    let output = carewarden(&["check", "--format", "json", "tests/fixtures/cli/secrets.json"], &[], b"");
+    assert_code(&output, 1);
+    let out = text(&output.stdout);
+    for place in ["/authentication/idp/secret", "/authentication/keys/keys/0/sha256", "/audit/key"] {
+        assert!(out.contains(place), "{place} in {out}");
+    }
+    assert!(!out.contains("Pasted") && !out.contains("1234567890"), "{out}");
+}
+
+#[test]
+fn what_a_list_names_without_effect_is_found() {
+    let output = carewarden(&["check", "--format", "json", "tests/fixtures/cli/lists.json"], &[], b"");
+    assert_code(&output, 1);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let errors = found[0]["diagnostics"].as_array().unwrap().iter().filter(|found| found["severity"] == "error");
+    let places: Vec<_> = errors.map(|found| found["pointer"].as_str().unwrap().replace("/routes/0/", "")).collect();
+    let expected = [
+        "request/content_types/1",
+        "request/content_types/2",
+        "response/unredacted_media_types/1",
+        "response/unredacted_media_types/2",
+        "response/unredacted_media_types/3",
+        "response/headers/allow/1",
+        "response/headers/allow/2",
+        "response/headers/allow/3",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn check_writes_json_for_programs() {
     let output = carewarden(&["check", "--format", "json", "tests/fixtures/cli/broken.json"], &[], b"");
     assert_code(&output, 1);

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::engine::Compiler;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
+use crate::http::MediaType;
 use crate::identity::Requirement;
 use crate::json;
-use crate::policy::diagnostic::{Code, nearest};
+use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
 use crate::policy::model;
 use crate::redact::Program;
@@ -22,6 +23,20 @@ const CONTENT_TYPES: &[&str] = &[
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/x-www-form-urlencoded",
+];
+
+/// Headers that would be wrong once a body has changed (RFC 9112 section 6), or are a connection's own.
+const FRAMING: &[&str] = &[
+    "content-length",
+    "transfer-encoding",
+    "content-encoding",
+    "content-range",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
 ];
 
 /// A compiled route.
@@ -101,10 +116,7 @@ impl Route {
         }
         let redact =
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
-        for (at, listed) in items(at.key("response").key("unredacted_media_types"), &response.unredacted_media_types) {
-            let hint = compiler.report.warning(at, Code::Risky, format!("answers of type `{listed}` leave unredacted"));
-            hint.help("make sure that the upstream never puts PHI in them");
-        }
+        check_lists(request, response, at, compiler.report);
         Some(Self {
             name: name.as_str().into(),
             shadow: mode.unwrap_or(compiler.mode) == model::Mode::Shadow,
@@ -119,6 +131,46 @@ impl Route {
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
             answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
         })
+    }
+}
+
+/// Finds what lists name that would never be met, or would break an answer.
+fn check_lists(request: &model::RequestChecks, response: &model::ResponseChecks, at: &Node, report: &mut Report) {
+    let plain = |listed: &str| {
+        let media_type = MediaType::parse(listed.as_bytes()).ok()?;
+        (media_type.essence().len() == listed.len() && !listed.contains('*')).then_some(media_type)
+    };
+    let no_media_type = |at: &Node, listed: &str, report: &mut Report| {
+        let hint = report.error(at, Code::InvalidValue, format!("`{listed}` is not one media type"));
+        hint.help("write type and subtype, without parameters and wildcards, as in \"application/json\"");
+    };
+    let content_types = request.content_types.as_deref().unwrap_or_default();
+    for (at, listed) in items(at.key("request").key("content_types"), content_types) {
+        if plain(listed).is_none() {
+            no_media_type(at, listed, report);
+        }
+    }
+    for (at, listed) in items(at.key("response").key("unredacted_media_types"), &response.unredacted_media_types) {
+        match plain(listed) {
+            None => no_media_type(at, listed, report),
+            Some(media_type) if media_type.json().is_some() => {
+                report
+                    .error(at, Code::InvalidValue, format!("answers of type `{listed}` are always looked into"))
+                    .help("take it out, and write `{\"apply\": \"none\"}` under `redact` for who may see them as they are");
+            }
+            Some(_) => {
+                let hint = report.warning(at, Code::Risky, format!("answers of type `{listed}` leave unredacted"));
+                hint.help("make sure that the upstream never puts PHI in them");
+            }
+        }
+    }
+    for (at, name) in items(at.key("response").key("headers").key("allow"), &response.headers.allow) {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if !is_name || FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name)) {
+            let hint =
+                report.error(at, Code::InvalidValue, format!("`{name}` cannot stay in the head of a redacted answer"));
+            hint.help("name a header that says nothing of the connection and nothing of the body's length or coding");
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -177,6 +178,22 @@ impl fmt::Display for Error {
 impl de::Error for Error {
     fn custom<M: fmt::Display>(message: M) -> Self {
         Self { problem: Problem::Other(message.to_string()), path: Vec::new() }
+    }
+    /// What is written there is not repeated: a secret in the wrong place would stand in every log.
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = match found {
+            Unexpected::Bool(_) => "a truth value",
+            Unexpected::Unit => "null",
+            Unexpected::Str(_) | Unexpected::Char(_) => "a string",
+            Unexpected::Seq => "an array",
+            Unexpected::Map => "an object",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+            _ => "something else",
+        };
+        de::Error::custom(format!("{found} stands here, expected {expected}"))
+    }
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
     }
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self { problem: Problem::UnknownKey(field.to_owned(), expected), path: Vec::new() }

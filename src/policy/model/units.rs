@@ -22,7 +22,7 @@ pub struct Timestamp(pub i64);
 
 /// The name of a secret in the environment (`vm_config.environment_variables` in Envoy), never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{\"env\": \"NAME\"}, the name of an environment variable")]
 pub struct Secret {
     /// The variable that holds the secret.
     pub env: String,
