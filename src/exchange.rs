@@ -46,7 +46,7 @@ pub trait Facts {
     fn envoy_route(&self) -> Option<String>;
     /// SHA-256 of the client certificate (RFC 8705 section 3.1).
     fn certificate_sha256(&self) -> Option<[u8; 32]>;
-    /// Whether the answer is the upstream's and not Envoy's own.
+    /// Whether the answer is the upstream's and not Envoy's own; the former where that is not known.
     fn is_from_upstream(&self) -> bool;
 }
 
@@ -105,7 +105,7 @@ impl Exchange {
     /// The exchange that comes `sequence`-th.
     #[must_use]
     pub fn new(engine: &Engine, sequence: u64) -> Self {
-        let record = Record { sequence, shadow: engine.is_shadow(None), ..engine.blank_record() };
+        let record = Record { sequence, shadow: engine.is_shadow(), ..engine.blank_record() };
         Self {
             engine: engine.clone(),
             stage: Stage::Start,
@@ -173,14 +173,34 @@ impl Exchange {
         &self.record
     }
 
+    /// Refuses a request that nothing is known of, at its beginning. In shadow mode too: a head that was not read cannot
+    /// be freed of what the client forged.
+    pub fn turn_away(&mut self, reason: Reason, now_ns: u64) -> Effects {
+        self.started_ns = now_ns;
+        self.enforce(reason)
+    }
+
     /// Refuses the request: with a reply, or in shadow mode by recording it.
-    pub fn refuse_request(&mut self, reason: Reason) -> Effects {
+    fn refuse_request(&mut self, reason: Reason) -> Effects {
+        let shadows = match &self.route {
+            Some(route) => route.shadow,
+            None if reason == Rule::NoRoute.into() => self.engine.is_shadow(),
+            // What cannot be read may be meant for any route.
+            None => self.engine.is_shadow_throughout(),
+        };
+        if !shadows {
+            return self.enforce(reason);
+        }
         self.record.decision = Decision::Deny;
         self.record.reason = reason.code();
-        if self.engine.is_shadow(self.route.as_deref()) {
-            self.stage = Stage::Shadow;
-            return Effects { changes: std::mem::take(&mut self.forged), ..Effects::default() };
-        }
+        self.stage = Stage::Shadow;
+        Effects { changes: std::mem::take(&mut self.forged), ..Effects::default() }
+    }
+
+    fn enforce(&mut self, reason: Reason) -> Effects {
+        self.record.decision = Decision::Deny;
+        self.record.reason = reason.code();
+        self.record.shadow = false;
         self.stage = Stage::Replied;
         Effects::reply(self.reply(reason))
     }
@@ -225,3 +245,6 @@ impl Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

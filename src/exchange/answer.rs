@@ -4,7 +4,8 @@
 //! answer passes untouched. Otherwise its head is held until the first redacted byte is there; then bytes leave as they
 //! come, and at no time is more of the body here than the redactor has to hold back.
 //!
-//! Envoy's own answers (no healthy upstream, a time-out, a rate limit) hold nothing of the upstream's and pass.
+//! Envoy's own errors (no healthy upstream, a time-out, a rate limit) hold nothing of the upstream's and pass. Whatever
+//! else did not come straight from the upstream, such as an answer out of a cache, is judged as if it had.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -119,11 +120,11 @@ impl Answer {
         {
             return Err(Rule::RouteChanged.into());
         }
-        if !self.plan.is_guarded() || !host.facts.is_from_upstream() {
+        self.status = answer_head::status(head).ok_or(Rule::AnswerStatus)?;
+        if !self.plan.is_guarded() || (self.status >= 400 && !host.facts.is_from_upstream()) {
             self.left = true;
             return Ok(Effects::default());
         }
-        self.status = answer_head::status(head).ok_or(Rule::AnswerStatus)?;
         self.retry_after = head.first("retry-after").map(<[u8]>::to_vec);
         if self.status < 200 || self.status == 206 {
             return Err(Rule::AnswerStatus.into());
@@ -168,6 +169,10 @@ impl Answer {
     fn write(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Result<Effects, Reason> {
         let Body::Redacting(redactor) = &mut self.body else { return Ok(Effects::default()) };
         let chunk = if size > 0 { read().ok_or(Rule::Internal)? } else { Vec::new() };
+        // What was not read must not stay in the host's buffer.
+        if chunk.len() != size {
+            return Err(Rule::Internal.into());
+        }
         self.is_empty &= chunk.is_empty();
         let mut out = Vec::with_capacity(chunk.len());
         redactor.write(&chunk, &mut out).map_err(reason)?;
@@ -232,13 +237,20 @@ impl Exchange {
 
     /// A part of the answer's body has come.
     pub fn answer_body(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Effects {
-        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
-        answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason))
+        match &mut self.stage {
+            Stage::Sent(answer) => answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason)),
+            // It was broken off and comes all the same.
+            Stage::Broken => Effects::reset(),
+            Stage::Start | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
+        }
     }
 
     /// The answer's trailers have come: its body is whole.
     pub fn answer_trailers(&mut self) -> Effects {
-        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
-        answer.finish_at_trailers().unwrap_or_else(|reason| self.refuse_answer(reason))
+        match &mut self.stage {
+            Stage::Sent(answer) => answer.finish_at_trailers().unwrap_or_else(|reason| self.refuse_answer(reason)),
+            Stage::Broken => Effects::reset(),
+            Stage::Start | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
+        }
     }
 }

@@ -114,8 +114,14 @@ impl Engine {
         Inventory { routes: routes.collect(), redaction_rules: redaction_rules.collect() }
     }
 
-    pub(super) fn is_shadow(&self, route: Option<&Route>) -> bool {
-        route.map_or(self.0.shadow, |route| route.shadow)
+    /// Whether what no route takes is only recorded.
+    pub(super) fn is_shadow(&self) -> bool {
+        self.0.shadow
+    }
+
+    /// Whether nothing at all is enforced.
+    pub(super) fn is_shadow_throughout(&self) -> bool {
+        self.0.shadow && self.shadow_routes() == self.0.routes.len()
     }
 
     pub(super) fn blank_record(&self) -> Record {

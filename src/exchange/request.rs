@@ -60,8 +60,8 @@ impl Judged {
 impl Exchange {
     /// The request's head has come. `None` is a head that could not be read.
     pub fn request_head(&mut self, head: Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
+        let Some(head) = head else { return self.turn_away(Rule::MalformedHeaders.into(), host.now_ns) };
         self.started_ns = host.now_ns;
-        let Some(head) = head else { return self.refuse_request(Rule::MalformedHeaders.into()) };
         self.record.request_id = request_id(&head);
         self.forged = forward::strip_forged(&head, self.engine.identity_headers());
         let judged = self.judge_head(&head, host).and_then(|judged| self.expect_body(judged, &head, end));
@@ -163,7 +163,7 @@ impl Exchange {
         let Pending { judged, content, size } = *pending;
         let judged = match size {
             0 => judged.without_body().and_then(|judged| self.judge_access(judged)),
-            _ => inspect(judged, content, read).and_then(|judged| {
+            _ => inspect(judged, content, size, read).and_then(|judged| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
                 self.judge_access(judged)
@@ -277,8 +277,8 @@ impl Exchange {
 }
 
 /// Checks a body, and completes with it what is known of the request.
-fn inspect(mut judged: Judged, content: Content, read: ReadBody<'_>) -> Result<Judged, Reason> {
-    let body = read().ok_or(Rule::Internal)?;
+fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<Judged, Reason> {
+    let body = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
     let Judged { route, target, interaction, .. } = &mut judged;
     content.inspect(&body, &route.limits, interaction.as_mut(), target.path())?;
     Ok(judged)

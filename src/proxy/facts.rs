@@ -30,7 +30,7 @@ impl Facts for Connection {
     }
 
     fn is_from_upstream(&self) -> bool {
-        text("response\0code_details").is_some_and(|details| details == "via_upstream")
+        text("response\0code_details").is_none_or(|details| details == "via_upstream")
     }
 }
 

@@ -10,7 +10,7 @@ use proxy_wasm::types::{Action, ContextType};
 use super::facts::EnvoyVerifier;
 use super::host::{self, Buffer};
 use super::meters;
-use super::stream::{Message, Stream, perform};
+use super::stream::{Message, Stream, give_up, perform};
 use crate::exchange::{Engine, Exchange};
 use crate::metrics;
 use crate::policy::diagnostic::Severity;
@@ -88,14 +88,13 @@ impl Root {
                             so, `allow_on_headers_stop_iteration: true` is missing in the plugin's configuration"
                 );
             }
-            let effects = held.exchange.borrow_mut().timed_out();
             if host::act_for(context).is_err() {
                 continue;
             }
-            match perform(held.message, effects) {
-                Ok(Action::Continue) => drop(host::resume(held.message.direction())),
-                Ok(_) => (),
-                Err(_) => drop(host::reset(held.message.direction())),
+            let effects = held.exchange.borrow_mut().timed_out();
+            let action = perform(held.message, effects).unwrap_or_else(|_| give_up(held.message, &held.exchange));
+            if action == Action::Continue {
+                let _ = host::resume(held.message.direction());
             }
         }
         let _ = host::act_for(self.context);

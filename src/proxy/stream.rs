@@ -95,8 +95,7 @@ impl Stream {
         }
         perform(message, effects).unwrap_or_else(|_| {
             shared.held.borrow_mut().remove(&self.context);
-            let effects = exchange.borrow_mut().fail();
-            perform(message, effects).unwrap_or(Action::Pause)
+            give_up(message, &exchange)
         })
     }
 
@@ -105,6 +104,12 @@ impl Stream {
         shared.held_bytes.set(others.saturating_add(held));
         self.held_bytes = held;
     }
+}
+
+/// Refuses an exchange for which a host call failed.
+pub(super) fn give_up(message: Message, exchange: &RefCell<Exchange>) -> Action {
+    let effects = exchange.borrow_mut().fail();
+    perform(message, effects).unwrap_or(Action::Pause)
 }
 
 /// Does what an exchange said about a message.
@@ -154,7 +159,7 @@ impl HttpContext for Stream {
         let over_budget = self.shared.as_ref().is_some_and(|shared| shared.held_bytes.get() > HELD_BYTES_BUDGET);
         self.judge(Message::Request, |exchange, host| {
             if over_budget {
-                return exchange.refuse_request(Rule::OverCapacity.into());
+                return exchange.turn_away(Rule::OverCapacity.into(), host.now_ns);
             }
             exchange.request_head(host::headers(Map::RequestHeaders), end, host)
         })

@@ -1,8 +1,11 @@
 //! Running it: a policy changed, a policy refused, shadow mode, an Envoy configured without what the filter needs.
 
+use std::io::Write;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::stage::{BILLING, CLINIC, Stage, clinic_with, physician, reason_of};
 use crate::support::client::PROTOCOLS;
@@ -110,4 +113,60 @@ fn without_the_flag_a_held_answer_is_refused_in_time() {
         assert_eq!((response.status, reason_of(&response).as_str()), (502, "answer_timeout"), "{protocol:?} {response:?}");
         assert!(!response.text().contains("Secret"));
     }
+}
+
+#[test]
+fn in_shadow_mode_a_body_that_takes_too_long_goes_on_without_what_was_forged() {
+    let policy = clinic_with(|policy| {
+        policy["mode"] = json!("shadow");
+        policy["defaults"]["request"]["body_timeout"] = json!("1s");
+    });
+    let stage = Stage::new(Options { policy, ..Options::default() });
+    stage.upstream.reply("/small/slow", Reply::new(200).body("ok"));
+    let response = stage.client().converse_raw(|stream| {
+        let head = "POST /small/slow HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\n\
+            x-carewarden-client: admin\r\nx_carewarden_roles: admin\r\ncontent-length: 2\r\n\r\n{";
+        drop(stream.write_all(head.as_bytes()));
+        drop(stream.flush());
+        thread::sleep(Duration::from_millis(2_500));
+        drop(stream.write_all(b"}"));
+    });
+    assert_eq!(response.status, 200, "{response:?}");
+    let received = stage.received("/small/slow");
+    assert!(!received.headers.iter().any(|(name, _)| name.replace('_', "-").starts_with("x-carewarden")), "{received:?}");
+    assert_eq!(received.body, b"{}");
+    assert_eq!(stage.envoy.audit("/small/slow", 1)[0]["reason"], "body_timeout");
+}
+
+#[test]
+fn what_comes_out_of_a_cache_behind_the_filter_is_redacted_like_any_answer() {
+    let cache = json!({
+        "name": "envoy.filters.http.cache",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig" },
+        },
+    });
+    let stage = Stage::new(Options { policy: CLINIC.to_owned(), behind: Some(cache), ..Options::default() });
+    let patient = json!({ "resourceType": "Patient", "id": "1", "name": [{ "family": "Secret" }] });
+    let now = OffsetDateTime::now_utc();
+    let short = |name: String| name.chars().take(3).collect::<String>();
+    let (weekday, month) = (short(now.weekday().to_string()), short(now.month().to_string()));
+    let date = format!(
+        "{weekday}, {:02} {month} {} {:02}:{:02}:{:02} GMT",
+        now.day(),
+        now.year(),
+        now.hour(),
+        now.minute(),
+        now.second()
+    );
+    let reply = Reply::fhir(&patient).header("cache-control", "public, max-age=600").header("date", &date);
+    stage.upstream.reply("/fhir/Patient/cached", reply);
+    for _ in 0..2 {
+        for protocol in PROTOCOLS {
+            let response = stage.send(protocol, &Request::get("/fhir/Patient/cached").key(BILLING));
+            assert_eq!((response.status, response.json()), (200, json!({ "resourceType": "Patient", "id": "1" })));
+        }
+    }
+    assert_eq!(stage.upstream.seen("/fhir/Patient/cached").len(), 1, "the cache answered the others");
 }

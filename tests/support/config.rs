@@ -27,6 +27,8 @@ pub struct Options {
     pub hold_headers: bool,
     /// `use_remote_address`, without which a client says its own address.
     pub use_remote_address: bool,
+    /// A filter between ours and the upstream.
+    pub behind: Option<Value>,
     /// Envoy's log level.
     pub log_level: &'static str,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             environment: Vec::new(),
             hold_headers: true,
             use_remote_address: true,
+            behind: None,
             log_level: "info",
         }
     }
@@ -204,7 +207,7 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
                     ],
                 }],
             },
-            "http_filters": [discovered, router],
+            "http_filters": [Some(discovered), options.behind.clone(), Some(router)].into_iter().flatten().collect::<Vec<_>>(),
             "access_log": [access_log(files)],
         },
     })

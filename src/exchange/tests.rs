@@ -1,0 +1,126 @@
+use super::*;
+use crate::http::Headers;
+use crate::identity::NoHost;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A connection over TLS.
+struct Connection {
+    is_from_upstream: bool,
+}
+
+impl Facts for Connection {
+    fn source(&self) -> Option<IpAddr> {
+        None
+    }
+    fn is_tls(&self) -> bool {
+        true
+    }
+    fn envoy_route(&self) -> Option<String> {
+        None
+    }
+    fn certificate_sha256(&self) -> Option<[u8; 32]> {
+        None
+    }
+    fn is_from_upstream(&self) -> bool {
+        self.is_from_upstream
+    }
+}
+
+const UPSTREAM: &Connection = &Connection { is_from_upstream: true };
+const ENVOY: &Connection = &Connection { is_from_upstream: false };
+
+fn host(facts: &Connection) -> Host<'_> {
+    Host { now_ns: 1, facts, verifier: &NoHost }
+}
+
+fn exchange(mode: &str) -> Exchange {
+    let policy = format!(
+        r#"{{"version": 1, "name": "p", "mode": "{mode}",
+            "redaction": {{"some": {{"rules": [{{"key": "secret", "action": "remove"}}]}}}},
+            "routes": [{{"name": "r", "match": {{"paths": ["/**"]}}, "authenticate": "none",
+                "authorize": [{{"allow": {{}}}}], "response": {{"redact": [{{"apply": "some"}}]}}}}]}}"#
+    );
+    let (engine, found) = Engine::load(policy.as_bytes(), &|_| None);
+    Exchange::new(&engine.unwrap_or_else(|| panic!("{found:?}")), 1)
+}
+
+fn head(fields: &[(&str, &str)]) -> Headers {
+    Headers::from_pairs(fields.iter().copied())
+}
+
+/// An exchange whose request was sent on.
+fn sent() -> Exchange {
+    let mut exchange = exchange("enforce");
+    let request = head(&[(":method", "GET"), (":path", "/x"), (":authority", "a")]);
+    assert_eq!(exchange.request_head(Some(request), true, &host(UPSTREAM)).next, Next::Continue);
+    exchange
+}
+
+fn answered(status: &str, fields: &[(&str, &str)], facts: &Connection) -> (Exchange, Effects) {
+    let mut exchange = sent();
+    let head = head(&[&[(":status", status)], fields].concat());
+    let effects = exchange.answer_head(&|| Some(head.clone()), false, &host(facts));
+    (exchange, effects)
+}
+
+fn piece(exchange: &mut Exchange, bytes: &[u8], end: bool) -> Effects {
+    exchange.answer_body(bytes.len(), end, &|| Some(bytes.to_vec()))
+}
+
+#[test]
+fn what_still_comes_of_an_answer_that_was_broken_off_never_leaves() {
+    let (mut exchange, _) = answered("200", &[JSON], UPSTREAM);
+    assert_eq!(piece(&mut exchange, b"{\"a\":1,", false).next, Next::Continue);
+    assert_eq!(piece(&mut exchange, b"}", false).next, Next::Reset);
+    for _ in 0..2 {
+        assert_eq!(piece(&mut exchange, b"\"secret\":1}", true).next, Next::Reset);
+        assert_eq!(exchange.answer_trailers().next, Next::Reset);
+    }
+}
+
+#[test]
+fn a_piece_that_could_not_be_read_whole_never_leaves() {
+    for read in [0, 5] {
+        let (mut exchange, _) = answered("200", &[JSON], UPSTREAM);
+        let body = br#"{"secret":1}"#;
+        let effects = exchange.answer_body(body.len(), true, &|| Some(body[..read].to_vec()));
+        assert!(matches!(effects.next, Next::Reply(Reply { status: 500, .. })), "{read} {effects:?}");
+    }
+    let mut exchange = exchange("enforce");
+    let request = head(&[(":method", "POST"), (":path", "/x"), (":authority", "a"), JSON]);
+    assert!(matches!(exchange.request_head(Some(request), false, &host(UPSTREAM)).next, Next::Hold(_)));
+    let effects = exchange.request_body(3, true, &|| Some(b"1".to_vec()), &host(UPSTREAM));
+    assert!(matches!(effects.next, Next::Reply(Reply { status: 500, .. })), "{effects:?}");
+}
+
+#[test]
+fn envoys_own_errors_pass_and_nothing_else_that_did_not_come_from_the_upstream() {
+    let (mut exchange, effects) = answered("503", &[("content-type", "text/plain")], ENVOY);
+    assert_eq!(effects, Effects::default());
+    assert_eq!(piece(&mut exchange, b"no healthy upstream", true), Effects::default());
+    // Out of a cache behind us, say.
+    let (mut exchange, effects) = answered("200", &[JSON], ENVOY);
+    assert!(matches!(effects.next, Next::Hold(_)), "{effects:?}");
+    assert_eq!(piece(&mut exchange, br#"{"secret":1}"#, true).body.as_deref(), Some(&b"{}"[..]));
+}
+
+#[test]
+fn what_was_not_read_is_turned_away_in_shadow_mode_too() {
+    let mut unread = exchange("shadow");
+    assert!(matches!(unread.request_head(None, true, &host(UPSTREAM)).next, Next::Reply(Reply { status: 400, .. })));
+    let mut crowded = exchange("shadow");
+    assert!(matches!(crowded.turn_away(Rule::OverCapacity.into(), 7).next, Next::Reply(Reply { status: 503, .. })));
+    let record = crowded.close(2_000_007, None);
+    assert_eq!((record.shadow, record.latency_ms), (false, 2));
+}
+
+#[test]
+fn forged_names_go_even_when_a_body_in_shadow_mode_takes_too_long() {
+    let mut exchange = exchange("shadow");
+    let request =
+        head(&[(":method", "POST"), (":path", "/x"), (":authority", "a"), JSON, ("x-carewarden-client", "admin")]);
+    assert!(matches!(exchange.request_head(Some(request), false, &host(UPSTREAM)).next, Next::Hold(_)));
+    let effects = exchange.timed_out();
+    assert_eq!((effects.changes, effects.next), (vec![Change::Remove(b"x-carewarden-client".to_vec())], Next::Continue));
+}
