@@ -224,7 +224,12 @@ impl<'de> Deserializer<'de> for At<'_> {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::String(value) => visitor.visit_str(value),
-            Value::Number(value) => value.deserialize_any(visitor).map_err(de::Error::custom),
+            Value::Number(value) => match (value.as_u64(), value.as_i64(), value.as_f64()) {
+                (Some(value), _, _) => visitor.visit_u64(value),
+                (None, Some(value), _) => visitor.visit_i64(value),
+                (None, None, Some(value)) => visitor.visit_f64(value),
+                (None, None, None) => Err(de::Error::custom("the number is too large")),
+            },
             Value::Array(_) => visitor.visit_seq(Walk { node: self.0, next: 0 }),
             Value::Object(_) => visitor.visit_map(Walk { node: self.0, next: 0 }),
         }

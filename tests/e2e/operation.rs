@@ -1,6 +1,5 @@
 //! Running it: a policy changed, a policy refused, shadow mode, an Envoy configured without what the filter needs.
 
-use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 

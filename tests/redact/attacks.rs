@@ -247,3 +247,14 @@ fn an_id_in_a_header_is_treated_as_in_a_body() {
     }
     assert_eq!(program(&json!({})).locator("anything").as_deref(), Some("anything"));
 }
+
+#[test]
+fn the_room_of_a_large_piece_is_not_kept_while_the_next_one_is_awaited() {
+    let (mut redactor, mut out) = (Redactor::new(without_ssn(), Options::new(Format::Json)), Vec::new());
+    redactor.write(b"{\"a", &mut out).unwrap();
+    let large = [&b"\":\""[..], &[b'x'; 1 << 20], b"\",\"ss"].concat();
+    redactor.write(&large, &mut out).unwrap();
+    assert!(redactor.held_bytes() < 16 << 10, "{}", redactor.held_bytes());
+    redactor.write(b"n\":\"SECRET\"}", &mut out).unwrap();
+    assert!(redactor.finish().is_ok() && out.ends_with(b"xx\"}") && !holds_secret(&out));
+}

@@ -173,6 +173,7 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     });
+    let filters: Vec<Value> = [Some(discovered), options.behind.clone(), Some(router)].into_iter().flatten().collect();
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -207,7 +208,7 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
                     ],
                 }],
             },
-            "http_filters": [Some(discovered), options.behind.clone(), Some(router)].into_iter().flatten().collect::<Vec<_>>(),
+            "http_filters": filters,
             "access_log": [access_log(files)],
         },
     })
