@@ -193,8 +193,16 @@ fn an_answer_without_a_body_passes() {
     for response in ask("/fhir/Patient/204", Reply::new(204)) {
         assert_eq!((response.status, response.end), (204, End::Whole), "{response:?}");
     }
-    for response in ask("/fhir/Patient/empty", Reply::new(200)) {
-        assert_eq!((response.status, response.body.len()), (200, 0), "{response:?}");
+    for (path, reply) in [
+        ("/fhir/Patient/empty", Reply::new(200)),
+        ("/fhir/Patient/only-trailers", fhir().body("").trailer("x-patient", "Secret")),
+        ("/fhir/Patient/not-modified", Reply::new(304).header("etag", "Secret")),
+    ] {
+        for response in ask(path, reply) {
+            let is_empty = response.end == End::Whole && response.body.is_empty() && response.trailers.is_empty();
+            assert!(is_empty && matches!(response.status, 200 | 304), "{path} {response:?}");
+            assert!(response.all("etag").is_empty(), "{path} {response:?}");
+        }
     }
 }
 
@@ -239,6 +247,15 @@ fn an_answer_that_breaks_off_is_never_taken_for_whole() {
     for response in ask("/fhir/Patient/broken-early", reply().reset_after(10)) {
         assert!(response.end == End::Cut || response.status >= 500, "{response:?}");
     }
+}
+
+#[test]
+fn an_answer_that_never_begins_is_withheld_in_time() {
+    let path = "/fhir/Patient/never";
+    // One piece, after a head that is held until there is something to send with it.
+    let responses = ask(path, fhir().stall(Duration::from_secs(8)));
+    is_withheld(&responses, "answer_timeout");
+    assert!(clinic().envoy.audit(path, 2).iter().all(|record| record["reason"] == "answer_timeout"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Headers by which a client makes itself somebody else, or its request something else than what was judged.
 
+use serde_json::json;
+
 use crate::stage::{BILLING, clinic, reason_of};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
@@ -48,6 +50,16 @@ fn trailers_of_a_request_bring_nothing_along() {
             assert_eq!(response.status, 400, "{protocol:?} {response:?}");
         }
     }
+}
+
+#[test]
+fn a_request_that_ends_with_trailers_instead_of_a_body_is_judged() {
+    clinic().upstream.reply("/fhir/Patient/trailers", Reply::fhir(&json!({ "resourceType": "Patient" })));
+    let request = Request::get("/fhir/Patient/trailers").trailer("x-carewarden-client", "admin");
+    clinic().refuses_over(Protocol::Http2, &request, 401, "missing_credentials");
+    let response = clinic().send(Protocol::Http2, &request.key(BILLING));
+    assert!(matches!(response.status, 200 | 400 | 415), "{response:?}");
+    assert!(clinic().upstream.seen("/fhir/Patient/trailers").iter().all(|seen| seen.trailers.is_empty()));
 }
 
 #[test]
