@@ -133,6 +133,11 @@ impl Exchange {
         }
     }
 
+    /// There is no memory left to hold what the answer needs held.
+    pub fn refuse_over_capacity(&mut self) -> Effects {
+        self.refuse_answer(Rule::OverCapacity.into())
+    }
+
     /// A host call failed, so the message at hand is not what was judged.
     pub fn fail(&mut self) -> Effects {
         self.record.decision = Decision::Deny;

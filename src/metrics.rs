@@ -53,7 +53,7 @@ metrics! {
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
     /// No labels.
-    MEMORY = Gauge "carewarden.memory_bytes" "linear memory of one worker's module, which never shrinks";
+    MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
     /// No labels.
     SHADOW_ROUTES = Gauge "carewarden.shadow_routes" "routes whose refusals are recorded and not enforced";
 }

@@ -124,3 +124,15 @@ fn forged_names_go_even_when_a_body_in_shadow_mode_takes_too_long() {
     let effects = exchange.timed_out();
     assert_eq!((effects.changes, effects.next), (vec![Change::Remove(b"x-carewarden-client".to_vec())], Next::Continue));
 }
+
+#[test]
+fn an_answer_that_would_hold_more_than_there_is_room_for_is_refused() {
+    let (mut held, _) = answered("200", &[JSON], UPSTREAM);
+    assert!(matches!(piece(&mut held, b"{\"a", false).next, Next::Hold(_)));
+    assert!(held.held_bytes() > 0);
+    assert!(matches!(held.refuse_over_capacity().next, Next::Reply(Reply { status: 503, .. })));
+    assert_eq!(held.held_bytes(), 0);
+    let (mut left, _) = answered("200", &[JSON], UPSTREAM);
+    assert_eq!(piece(&mut left, b"{\"a\":1,\"b", false).next, Next::Continue);
+    assert_eq!(left.refuse_over_capacity().next, Next::Reset);
+}

@@ -119,7 +119,10 @@ impl RootContext for Root {
         let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
         meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));
         meters::grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(known_misses));
-        report_memory();
+        // The main thread has a module, too, which serves nothing: it would write over what a worker says.
+        if shared.sequence.get() > 0 {
+            report_memory();
+        }
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {

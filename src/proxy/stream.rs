@@ -15,7 +15,8 @@ use super::meters;
 use super::root::{Held, Shared};
 use crate::exchange::{Change, Effects, Exchange, Host, Next, Reply, Rule};
 
-/// What all streams of a configuration may hold in the module together; over it, new work is refused with 503.
+/// What all streams of a configuration may hold in the module together. Over it new requests are refused with 503, and so
+/// are answers that would hold more.
 const HELD_BYTES_BUDGET: usize = 256 << 20;
 
 pub(super) struct Stream {
@@ -82,8 +83,13 @@ impl Stream {
         };
         let now_ns = host::now();
         let host = Host { now_ns, facts: &Connection, verifier: &shared.verifier };
-        let effects = event(&mut exchange.borrow_mut(), &host);
+        let mut effects = event(&mut exchange.borrow_mut(), &host);
         self.account(&shared, exchange.borrow().held_bytes());
+        // Requests that were let in together can ask for more together than each would alone.
+        if self.held_bytes > 0 && shared.held_bytes.get() > HELD_BYTES_BUDGET {
+            effects = exchange.borrow_mut().refuse_over_capacity();
+            self.account(&shared, exchange.borrow().held_bytes());
+        }
         let held = shared.held.borrow_mut().remove(&self.context);
         if let Next::Hold(timeout) = effects.next {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
