@@ -2,6 +2,7 @@
 
 use crate::stage::{BILLING, RESEARCH, clinic, nurse, physician};
 use crate::support::client::PROTOCOLS;
+use crate::support::envoy::wait_for;
 use crate::support::message::Request;
 use crate::support::token::{Signer, Token, now, tampered};
 
@@ -69,7 +70,8 @@ fn a_token_found_in_the_cache_is_judged_like_a_new_one() {
     // Less than the skew has passed: still good, and from the second request on out of the cache.
     clinic().allows(&Request::get("/fhir/Patient/cached").bearer(&token));
     clinic().allows(&Request::get("/fhir/Patient/cached").bearer(&token));
-    assert!(clinic().envoy.metric("carewarden.token_cache_hits") > 0);
+    // Counted on the module's next tick.
+    assert!(wait_for(|| (clinic().envoy.metric("carewarden.token_cache_hits") > 0).then_some(())).is_some());
     clinic().refuses(&Request::get("/fhir/Patient/cached").bearer(&tampered(&token, "sub", "x")), 401, "bad_signature");
 }
 
