@@ -89,6 +89,7 @@ fn what_a_list_names_without_effect_is_found() {
     let expected = [
         "request/content_types/1",
         "request/content_types/2",
+        "request/body_timeout",
         "response/unredacted_media_types/1",
         "response/unredacted_media_types/2",
         "response/unredacted_media_types/3",

@@ -134,7 +134,7 @@ impl Answer {
         let mut effects = Effects { changes, ..Effects::default() };
         if end {
             self.left = true;
-        } else if let Some(format) = self.format(head)? {
+        } else if let Some(format) = self.format_of_body(head)? {
             let program =
                 self.plan.profile.as_ref().map_or_else(|| Rc::new(Program::pass()), |(_, program)| Rc::clone(program));
             let options = Options { granted: self.plan.granted, ..Options::new(format) };
@@ -145,6 +145,12 @@ impl Answer {
             self.unseen = true;
         }
         Ok(if self.plan.shadow { Effects::default() } else { effects })
+    }
+
+    /// How to read what follows the head. After 204 and 304 it must be nothing (RFC 9110 section 6.4.1), which needs no
+    /// type; HTTP/2 may end such an answer with an empty frame.
+    fn format_of_body(&self, head: &Headers) -> Result<Option<Format>, Reason> {
+        if matches!(self.status, 204 | 304) { Ok(Some(Format::Json)) } else { self.format(head) }
     }
 
     /// How the body is to be read; `None` when the policy lets it through unseen.

@@ -61,7 +61,7 @@ pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
 
 /// Asks for the whole answer in clear.
 pub(super) fn ask_for_whole(head: &Headers) -> Vec<Change> {
-    let mut changes = strip(head, |name| PARTIAL.iter().any(|known| name == known.as_bytes()));
+    let mut changes = strip(head, |name| PARTIAL.iter().any(|known| is_spelling_of(name, known)));
     changes.push(Change::Set("accept-encoding".into(), b"identity".to_vec()));
     changes
 }

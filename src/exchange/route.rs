@@ -92,6 +92,10 @@ impl Route {
             response,
         } = route;
         compiler.check_name(name, at.key("name"));
+        if request.body_timeout.is_some_and(|model::Duration(time)| time.is_zero()) {
+            let at = at.key("request").key("body_timeout");
+            compiler.report.error(at, Code::InvalidValue, "no body arrives in no time").help("leave it out for 10s");
+        }
         let fhir = fhir.as_ref().and_then(|fhir| compiler.base(fhir, index, at.key("fhir")));
         let requirement = match authenticate {
             Some(authenticate) => Some(compiler.requirement(authenticate, at.key("authenticate"))),

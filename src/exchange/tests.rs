@@ -136,3 +136,14 @@ fn an_answer_that_would_hold_more_than_there_is_room_for_is_refused() {
     assert_eq!(piece(&mut left, b"{\"a\":1,\"b", false).next, Next::Continue);
     assert_eq!(left.refuse_over_capacity().next, Next::Reset);
 }
+
+#[test]
+fn an_answer_without_content_may_end_in_an_empty_piece_and_in_nothing_else() {
+    for status in ["204", "304"] {
+        let (mut empty, effects) = answered(status, &[], UPSTREAM);
+        assert!(matches!(effects.next, Next::Hold(_)), "{effects:?}");
+        assert_eq!(piece(&mut empty, b"", true).next, Next::Continue);
+        let (mut full, _) = answered(status, &[], UPSTREAM);
+        assert!(matches!(piece(&mut full, b"secret", true).next, Next::Reply(Reply { status: 502, .. })));
+    }
+}
