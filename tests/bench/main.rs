@@ -155,5 +155,8 @@ async fn growth(upstream: SocketAddr) -> Outcome<f64> {
     if received < upstream::EXPORT_BYTES / 2 {
         return Err("the stream was cut".into());
     }
+    if before == 0 {
+        return Err("the module does not tell its memory".into());
+    }
     Ok((envoy.stat(GAUGE) as f64 - before as f64) / f64::from(1 << 20))
 }
