@@ -1,6 +1,7 @@
-//! FHIR R4: resource types and REST interactions.
+//! FHIR R4: resource types, their elements, and REST interactions.
 
 mod base;
+pub mod elements;
 mod interaction;
 mod named;
 mod resource_type;
