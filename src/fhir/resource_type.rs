@@ -19,6 +19,17 @@ impl ResourceType {
         NAMES.get(usize::from(self.0)).copied().unwrap_or_default()
     }
 
+    /// Its place among all names.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// All types, in alphabetical order of their names.
+    pub fn each() -> impl Iterator<Item = Self> {
+        (0..).take(NAMES.len()).map(Self)
+    }
+
     /// All names, in alphabetical order.
     #[must_use]
     pub fn names() -> &'static [&'static str] {

@@ -14,7 +14,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use authentication::{Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, Jwt, KeySet, Provider, Sha256Hex};
-pub use redaction::{Action, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue};
+pub use redaction::{
+    Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
+};
 pub use route::{
     Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Fhir, JsonLimits, Match, Redact,
     RequestChecks, ResponseChecks, ResponseHeaders, Route, RouteDefaults, parse_network,

@@ -1,26 +1,43 @@
 //! From selectors to states, once, when a policy loads.
 //!
-//! A state is a set of [`Item`]s: how far each rule has come on the way to a value. All sets that keys can lead to are
-//! built at once (the subset construction), so that running costs a table look-up a key, however many rules there are.
-//! Several `..` in one rule can make sets multiply; [`MAX_STATES`] bounds them.
+//! A state is the type that R4 gives to a value and a set of [`Item`]s: how far each rule has come on the way to it. All
+//! that keys can lead to are built at once (the subset construction), so that running costs a table look-up a key,
+//! however many rules there are. Several `..` in one rule can make sets multiply; [`MAX_STATES`] bounds them.
 //!
 //! A FHIR primitive `name` has a twin `_name` for its id and extensions. A rule on `name` touches the twin, too, and a
 //! `path` that goes on inside a primitive, as `Patient.birthDate.extension` does, goes on in the twin, where JSON has it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::program::{Automaton, ConditionId, KeyId, NO_RULE, RuleId, State, StateId, Verdict};
+use super::action::Action;
+use super::program::{
+    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, State, StateId, Verdict,
+};
 use super::syntax::{Anchor, Selector, Step};
+use super::tag::Tags;
+use super::transitions::{Name, Transitions};
+use crate::fhir::ResourceType;
+use crate::fhir::elements::{Kind, Type};
 
 /// The most states of a profile; each takes some hundred bytes.
-const MAX_STATES: usize = 20_000;
+const MAX_STATES: usize = 10_000;
+
+/// A key's number has to fit the set of numbers that an open object keeps.
+const ORDINALS: usize = 64;
 
 /// A rule, as far as the automaton needs it.
 pub(super) struct Source {
     pub(super) selector: Selector,
-    pub(super) conditions: Box<[ConditionId]>,
-    /// Its action is for each element of an array where a path leads to one.
+    /// Its action is for each element of an array where it meets one.
     pub(super) each: bool,
+}
+
+/// What all rules of a profile are built from.
+pub(super) struct Sources<'r> {
+    pub(super) sources: &'r [Source],
+    pub(super) rules: &'r [Rule],
+    /// The rule about elements that R4 does not have.
+    pub(super) unknown: Option<RuleId>,
 }
 
 /// There would be more than [`MAX_STATES`].
@@ -31,155 +48,344 @@ pub(super) struct TooManyStates;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Item {
     rule: RuleId,
+    way: u32,
     step: u32,
     twin: bool,
 }
 
-type Items = BTreeSet<Item>;
+/// What makes a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Meaning {
+    /// Its type, where rules know R4.
+    of: Option<Type>,
+    items: BTreeSet<Item>,
+}
 
-/// Builds the automaton of these rules, whose order is their precedence.
-pub(super) fn build(rules: &[Source]) -> Result<Automaton, TooManyStates> {
-    let names = rules.iter().flat_map(|rule| rule.selector.steps.iter().filter_map(Step::name));
-    let names: BTreeSet<Box<str>> = names.flat_map(|name| [name.into(), format!("_{name}").into()]).collect();
-    let mut builder = Builder { rules, names: names.into_iter().collect(), known: HashMap::new(), waiting: Vec::new() };
-    builder.state(Items::new())?;
-    let start = |wanted: &dyn Fn(Anchor) -> bool| -> Items {
-        let numbered = (0..).zip(rules).filter(|(_, rule)| wanted(rule.selector.anchor));
-        numbered.map(|(rule, _)| Item { rule, step: 0, twin: false }).collect()
-    };
-    let root = builder.state(start(&|anchor| anchor == Anchor::Root))?;
-    let mut resources = HashMap::new();
-    for rule in rules {
-        if let Anchor::Resource(kind) = rule.selector.anchor {
-            resources.insert(kind, builder.state(start(&|anchor| anchor == Anchor::Resource(kind)))?);
+/// A member that makes a difference in a state.
+struct Member {
+    name: Box<str>,
+    to: StateId,
+    ordinal: Option<u8>,
+    is_modifier: bool,
+    is_required: bool,
+}
+
+/// Builds the automaton of rules, whose order is their precedence.
+pub(super) fn build(all: &Sources<'_>) -> Result<Automaton, TooManyStates> {
+    let mut builder = Builder { all, known: HashMap::new(), waiting: Vec::new(), members: Vec::new() };
+    builder.state(Meaning::default())?;
+    let root = builder.state(Meaning { of: None, items: builder.starts(Anchor::Root) })?;
+    let mut resources = Vec::new();
+    // Whatever rules look at, they must not take a modifier without anyone knowing.
+    if !all.sources.is_empty() {
+        for kind in ResourceType::each() {
+            let of = Type::of_resource(kind);
+            resources.push(builder.state(Meaning { of, items: builder.starts(Anchor::Resource(kind)) })?);
         }
     }
     let mut states = Vec::new();
-    while let Some(items) = builder.waiting.get(states.len()).cloned() {
-        states.push(builder.build_state(&items)?);
+    while let Some(meaning) = builder.waiting.get(states.len()).cloned() {
+        let state = builder.build_state(&meaning)?;
+        states.push(state);
     }
-    let mut keys: Vec<Vec<(Box<[u8]>, KeyId)>> = Vec::new();
-    for (id, name) in (0..).zip(&builder.names) {
-        keys.resize_with(keys.len().max(name.len() + 1), Vec::new);
-        if let Some(same_length) = keys.get_mut(name.len()) {
-            same_length.push((name.as_bytes().into(), id));
-        }
-    }
-    Ok(Automaton { keys, states, root, resources })
+    builder.look_inside(&mut states, &resources);
+    let resources = resources.iter().map(|state| builder.resource(&states, *state)).collect();
+    Ok(Automaton { transitions: builder.transitions(), states, root, resources })
 }
 
 struct Builder<'r> {
-    rules: &'r [Source],
-    /// All names that matter, in the order of their ids.
-    names: Vec<Box<str>>,
-    known: HashMap<Items, StateId>,
-    /// The items of each state, in the order of their ids.
-    waiting: Vec<Items>,
+    all: &'r Sources<'r>,
+    known: HashMap<Meaning, StateId>,
+    /// The meaning of each state, in the order of their ids.
+    waiting: Vec<Meaning>,
+    /// The members of each.
+    members: Vec<Vec<Member>>,
 }
 
 impl Builder<'_> {
-    /// The state of a set of items.
-    fn state(&mut self, items: Items) -> Result<StateId, TooManyStates> {
-        if let Some(state) = self.known.get(&items) {
+    /// All rules that begin at this anchor.
+    fn starts(&self, anchor: Anchor) -> BTreeSet<Item> {
+        let begins = (0..).zip(self.all.sources).filter(|(_, source)| source.selector.anchor == anchor);
+        let ways = begins.flat_map(|(rule, source)| (0..).zip(&source.selector.ways).map(move |(way, _)| (rule, way)));
+        ways.map(|(rule, way)| Item { rule, way, step: 0, twin: false }).collect()
+    }
+
+    /// The state of a meaning.
+    fn state(&mut self, meaning: Meaning) -> Result<StateId, TooManyStates> {
+        if let Some(state) = self.known.get(&meaning) {
             return Ok(*state);
         }
         if self.waiting.len() >= MAX_STATES {
             return Err(TooManyStates);
         }
         let state = StateId::try_from(self.waiting.len()).map_err(|_| TooManyStates)?;
-        self.waiting.push(items.clone());
-        self.known.insert(items, state);
+        self.waiting.push(meaning.clone());
+        self.known.insert(meaning, state);
         Ok(state)
     }
 
-    fn build_state(&mut self, items: &Items) -> Result<State, TooManyStates> {
-        let other = self.state(self.after(items, |item, rule, next| item.member(rule, None, next)))?;
-        let element = self.state(self.after(items, |item, rule, next| item.element(rule, next)))?;
-        let mut members = Vec::new();
-        for (key, name) in self.names_from(items) {
-            let next = self.after(items, |item, rule, next| item.member(rule, Some(&name), next));
-            members.push((key, self.state(next)?));
-        }
-        members.retain(|(_, state)| *state != other);
+    fn build_state(&mut self, meaning: &Meaning) -> Result<State, TooManyStates> {
+        let other = self.other(meaning)?;
+        let members = match meaning.of {
+            Some(of) => self.typed_members(meaning, of)?,
+            None => self.named_members(meaning, other)?,
+        };
+        let element = self.element(meaning, None)?;
+        let elements = self.elements(meaning)?;
         let mut verdicts: BTreeMap<RuleId, Verdict> = BTreeMap::new();
-        let (mut first_inside, mut watched) = (NO_RULE, BTreeSet::new());
-        for item in items {
-            let Some(rule) = self.rule(item) else { continue };
-            match rule.selector.steps.get(item.step as usize..).unwrap_or_default() {
-                [] => {
-                    let each = rule.each && !item.twin;
-                    // The value itself before the twin, should one rule see both in it.
-                    verdicts.entry(item.rule).or_insert(Verdict { rule: item.rule, twin: item.twin, each });
-                }
-                steps => {
-                    first_inside = first_inside.min(item.rule);
-                    if steps.len() == 1 {
-                        watched.extend(rule.conditions.iter().copied());
-                    }
-                }
+        for item in &meaning.items {
+            if self.steps(item).is_empty() {
+                let each = self.is_for_each(item);
+                // The value itself before the twin, should one rule see both in it.
+                verdicts.entry(item.rule).or_insert(Verdict { rule: item.rule, twin: item.twin, each });
             }
         }
+        let has_members = !members.is_empty();
+        let asks_within = verdicts.keys().any(|rule| self.rule(*rule).is_some_and(Rule::asks_within));
+        self.members.push(members);
         let verdicts = verdicts.into_values().collect();
-        Ok(State { members, other, element, verdicts, first_inside, watched: watched.into_iter().collect() })
+        Ok(State { has_members, other, element, elements, verdicts, asks_within, ..State::dead() })
     }
 
-    fn after(&self, items: &Items, mut step: impl FnMut(Item, &Source, &mut Items)) -> Items {
-        let mut next = Items::new();
-        items.iter().for_each(|item| {
-            if let Some(rule) = self.rule(item) {
-                step(*item, rule, &mut next);
+    /// Where a key leads that no rule names.
+    fn other(&mut self, meaning: &Meaning) -> Result<StateId, TooManyStates> {
+        match (meaning.of, self.all.unknown) {
+            (Some(of), Some(rule)) if of.kind() != Kind::AnyResource => {
+                let items = BTreeSet::from([Item { rule, way: 0, step: 0, twin: false }]);
+                self.state(Meaning { of: None, items })
             }
-        });
+            (Some(_), _) => Ok(DEAD),
+            (None, _) => self.state(Meaning { of: None, items: self.on_member(meaning, None) }),
+        }
+    }
+
+    /// The members of a value whose type is known: those that R4 has, and the twins of primitives.
+    fn typed_members(&mut self, meaning: &Meaning, of: Type) -> Result<Vec<Member>, TooManyStates> {
+        let mut members = Vec::new();
+        for element in of.elements() {
+            let target = element.of();
+            let is_modifier = of.kind() == Kind::Resource && element.is_modifier();
+            let is_required = element.is_required() && !element.is_array();
+            let mut items = self.on_member(meaning, Some(element.name()));
+            items.extend(self.starts(Anchor::Type(target)));
+            let to = self.state(Meaning { of: Some(target), items })?;
+            members.push(Member { name: element.name().into(), to, ordinal: None, is_modifier, is_required });
+            if target.kind() == Kind::Primitive {
+                let name = format!("_{}", element.name());
+                let mut items = self.on_member(meaning, Some(&name));
+                let starts = self.starts(Anchor::Type(target));
+                items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
+                let to = self.state(Meaning { of: Type::twin(), items })?;
+                // It holds an id and extensions, no meaning of its own.
+                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false });
+            }
+        }
+        for (number, member) in members.iter_mut().enumerate().take(ORDINALS) {
+            member.ordinal = u8::try_from(number).ok();
+        }
+        Ok(members)
+    }
+
+    /// The members that make a difference to some item.
+    fn named_members(&mut self, meaning: &Meaning, other: StateId) -> Result<Vec<Member>, TooManyStates> {
+        let next = |item: &Item| self.steps(item).first().and_then(Step::name).map(str::to_owned);
+        let wanted: BTreeSet<String> =
+            meaning.items.iter().filter_map(next).flat_map(|name| [format!("_{name}"), name]).collect();
+        let mut members = Vec::new();
+        for name in wanted {
+            let to = self.state(Meaning { of: None, items: self.on_member(meaning, Some(&name)) })?;
+            if to != other {
+                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false });
+            }
+        }
+        Ok(members)
+    }
+
+    fn on_member(&self, meaning: &Meaning, name: Option<&str>) -> BTreeSet<Item> {
+        let mut next = BTreeSet::new();
+        meaning.items.iter().for_each(|item| self.member(*item, name, &mut next));
         next
     }
 
-    /// The names that make a difference to some item, with their ids, in order.
-    fn names_from(&self, items: &Items) -> Vec<(KeyId, Box<str>)> {
-        let next = |item: &Item| self.rule(item)?.selector.steps.get(item.step as usize)?.name();
-        let wanted: BTreeSet<String> =
-            items.iter().filter_map(next).flat_map(|name| [name.to_owned(), format!("_{name}")]).collect();
-        let numbered = (0..).zip(&self.names);
-        numbered.filter(|(_, name)| wanted.contains(&***name)).map(|(id, name)| (id, name.clone())).collect()
-    }
-
-    fn rule(&self, item: &Item) -> Option<&Source> {
-        self.rules.get(item.rule as usize)
-    }
-}
-
-impl Item {
-    /// Where it comes to on the member `name`; `None` is a name that no rule knows.
-    fn member(self, rule: &Source, name: Option<&str>, next: &mut Items) {
-        let steps = rule.selector.steps.get(self.step as usize..).unwrap_or_default();
-        let Some((step, rest)) = steps.split_first() else { return };
+    /// Where an item comes to on the member `name`; `None` is a name that no rule knows.
+    fn member(&self, item: Item, name: Option<&str>, next: &mut BTreeSet<Item>) {
+        let Some((step, rest)) = self.steps(&item).split_first() else { return };
         if matches!(step, Step::Deep(_) | Step::DeepEach) {
-            next.insert(self);
+            next.insert(item);
         }
-        let on = Self { step: self.step + 1, ..self };
-        let Some(wanted) = step.name() else {
-            next.insert(on);
-            return;
+        let on = Item { step: item.step + 1, ..item };
+        let wanted = match step {
+            Step::Member(name) | Step::Deep(name) => name,
+            Step::Each | Step::DeepEach => {
+                next.insert(on);
+                return;
+            }
+            Step::Elements(..) => return,
         };
         let Some(name) = name else { return };
-        if name == wanted {
+        if *name == **wanted {
             next.insert(on);
         } else if name.strip_prefix('_') == Some(wanted) {
             if rest.iter().all(|step| *step == Step::Each) {
-                next.insert(Self { twin: true, ..on });
-            } else if matches!(rule.selector.anchor, Anchor::Resource(_)) {
+                next.insert(Item { twin: true, ..on });
+            } else if self.anchor(&item) != Some(Anchor::Root) {
                 next.insert(on);
             }
         }
     }
 
-    /// Where it comes to on an element.
-    fn element(self, rule: &Source, next: &mut Items) {
-        let on = Self { step: self.step + 1, ..self };
-        match (rule.selector.steps.get(self.step as usize), rule.selector.anchor) {
-            (None, _) | (Some(Step::Member(_)), Anchor::Root) => (),
-            (Some(_), Anchor::Resource(_)) | (Some(Step::Deep(_)), _) => drop(next.insert(self)),
-            (Some(Step::Each), _) => drop(next.insert(on)),
-            (Some(Step::DeepEach), _) => next.extend([self, on]),
+    /// The state of elements; with an index, of the one there.
+    fn element(&mut self, meaning: &Meaning, index: Option<usize>) -> Result<StateId, TooManyStates> {
+        let mut items = BTreeSet::new();
+        for item in &meaning.items {
+            let on = Item { step: item.step + 1, ..*item };
+            let from_root = self.anchor(item) == Some(Anchor::Root);
+            match self.steps(item).first() {
+                None if self.is_for_each(item) => drop(items.insert(*item)),
+                Some(Step::Deep(_)) => drop(items.insert(*item)),
+                Some(_) if !from_root => drop(items.insert(*item)),
+                Some(Step::Each) => drop(items.insert(on)),
+                Some(Step::DeepEach) => items.extend([*item, on]),
+                Some(Step::Elements(from, to)) if index.is_some_and(|index| (*from..*to).contains(&index)) => {
+                    items.insert(on);
+                }
+                None | Some(Step::Member(_) | Step::Elements(..)) => (),
+            }
+        }
+        self.state(Meaning { of: meaning.of, items })
+    }
+
+    /// Where elements lead whose index counts: from each index on where that changes.
+    fn elements(&mut self, meaning: &Meaning) -> Result<Vec<(usize, StateId)>, TooManyStates> {
+        let bounds = meaning.items.iter().filter_map(|item| match self.steps(item).first() {
+            Some(Step::Elements(from, to)) => Some([*from, *to]),
+            _ => None,
+        });
+        let mut bounds: BTreeSet<usize> = bounds.flatten().collect();
+        if bounds.is_empty() {
+            return Ok(Vec::new());
+        }
+        bounds.insert(0);
+        bounds.into_iter().map(|from| Ok((from, self.element(meaning, Some(from))?))).collect()
+    }
+
+    /// Works out for each state what rules may touch inside, and what they ask about members.
+    fn look_inside(&self, states: &mut [State], resources: &[StateId]) {
+        let leads_to: Vec<BTreeSet<StateId>> = states
+            .iter()
+            .zip(&self.members)
+            .zip(&self.waiting)
+            .map(|((state, members), meaning)| {
+                let members = members.iter().map(|member| member.to);
+                let elements = state.elements.iter().map(|(_, state)| *state).chain([state.element, state.other]);
+                let is_slot = meaning.of.is_some_and(|of| of.kind() == Kind::AnyResource);
+                members.chain(elements).chain(resources.iter().filter(|_| is_slot).copied()).collect()
+            })
+            .collect();
+        let first_of = |state: &State| state.verdicts.first().map_or(NO_RULE, |verdict| verdict.rule);
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (index, targets) in leads_to.iter().enumerate() {
+                let reach =
+                    |target: &StateId| states.get(*target as usize).map_or(NO_RULE, |s| first_of(s).min(s.first_inside));
+                let first = targets.iter().map(reach).min().unwrap_or(NO_RULE);
+                if let Some(state) = states.get_mut(index).filter(|state| first < state.first_inside) {
+                    state.first_inside = first;
+                    changed = true;
+                }
+            }
+        }
+        for (index, members) in self.members.iter().enumerate() {
+            let Some(other) = states.get(index).map(|state| state.other) else { continue };
+            let targets = members.iter().map(|member| member.to).chain([other]);
+            let watched: BTreeSet<ConditionId> = targets
+                .filter_map(|target| states.get(target as usize))
+                .flat_map(|target| target.verdicts.iter().filter_map(|verdict| self.rule(verdict.rule)))
+                .flat_map(|rule| rule.siblings.iter().copied())
+                .collect();
+            if let Some(state) = states.get_mut(index) {
+                state.watched = watched.into_iter().collect();
+            }
         }
     }
+
+    /// What is known of resources that begin in a state.
+    fn resource(&self, states: &[State], state: StateId) -> Resource {
+        let mut tags = Tags::default();
+        let mut seen = BTreeSet::from([DEAD, state]);
+        let mut open = vec![state];
+        while let Some(next) = open.pop() {
+            let Some(found) = states.get(next as usize) else { continue };
+            tags = found.verdicts.iter().fold(tags, |tags, verdict| tags.with(self.tags(verdict.rule)));
+            let members = self.members.get(next as usize).into_iter().flatten().map(|member| member.to);
+            open.extend(members.chain([found.element]).filter(|target| seen.insert(*target)));
+        }
+        let from_root = (0..).zip(self.all.sources).filter(|(_, source)| source.selector.anchor == Anchor::Root);
+        let tags = from_root.fold(tags, |tags, (rule, _)| tags.with(self.tags(rule)));
+        let takes = |verdict: &Verdict| self.rule(verdict.rule).is_some_and(|rule| !matches!(rule.action, Action::Keep));
+        let is_taken = |member: &Member| {
+            let target = states.get(member.to as usize);
+            let verdicts = target.is_some_and(|target| target.verdicts.iter().any(takes));
+            member.is_modifier && (verdicts || target.is_some_and(|target| target.first_inside < NO_RULE))
+        };
+        let members = self.members.get(state as usize).into_iter().flatten();
+        let can_turn = members.into_iter().any(is_taken) || self.all.sources.iter().any(may_name_modifier);
+        Resource { state, tags, can_turn }
+    }
+
+    /// What a rule tags a resource with. That R4 does not have some element says nothing of the profile.
+    fn tags(&self, rule: RuleId) -> Tags {
+        match self.rule(rule) {
+            Some(found) if self.all.unknown != Some(rule) => Tags::of(&found.action),
+            _ => Tags::default(),
+        }
+    }
+
+    fn transitions(&self) -> Transitions {
+        let count = self.members.iter().map(Vec::len).sum();
+        let mut table = Transitions::with_room_for(count);
+        let mut names: HashMap<&str, Name> = HashMap::new();
+        for (from, members) in (0..).zip(&self.members) {
+            for Member { name, to, ordinal, is_modifier, is_required } in members {
+                let name = *names.entry(name).or_insert_with(|| table.intern(name));
+                let position = Position { resource: *to, root: DEAD };
+                let (ordinal, is_modifier, is_required) = (*ordinal, *is_modifier, *is_required);
+                table.insert(from, name, Arrival { position, ordinal, is_modifier, is_required });
+            }
+        }
+        table
+    }
+
+    fn steps(&self, item: &Item) -> &[Step] {
+        let way = self.source(item).and_then(|source| source.selector.ways.get(item.way as usize));
+        way.and_then(|steps| steps.get(item.step as usize..)).unwrap_or_default()
+    }
+
+    fn is_for_each(&self, item: &Item) -> bool {
+        !item.twin && self.source(item).is_some_and(|source| source.each)
+    }
+
+    fn anchor(&self, item: &Item) -> Option<Anchor> {
+        self.source(item).map(|source| source.selector.anchor)
+    }
+
+    fn source(&self, item: &Item) -> Option<&Source> {
+        self.all.sources.get(item.rule as usize)
+    }
+
+    fn rule(&self, rule: RuleId) -> Option<&Rule> {
+        self.all.rules.get(rule as usize)
+    }
+}
+
+/// Whether a rule from the root may touch a modifier of a resource.
+fn may_name_modifier(source: &Source) -> bool {
+    let is_modifier = |name: &str| {
+        let name = name.strip_prefix('_').unwrap_or(name);
+        let resources = Type::all().filter(|of| of.kind() == Kind::Resource);
+        resources.filter_map(|of| of.element(name)).any(|element| element.is_modifier())
+    };
+    source.selector.anchor == Anchor::Root
+        && source.selector.ways.iter().any(|steps| steps.last().and_then(Step::name).is_none_or(is_modifier))
 }

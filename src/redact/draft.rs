@@ -8,6 +8,8 @@
 //! Places that have to outlive such moves are kept as offsets in the output that there would be if all that is
 //! undecided stayed.
 
+use super::redactor::Stream;
+
 /// See the module's documentation. `pending` holds something only while nothing is sure.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
@@ -54,6 +56,31 @@ impl Draft {
         self.flush(data, out);
         self.pending.extend_from_slice(data.get(self.sure..from).unwrap_or_default());
         (self.done, self.sure) = (to, to);
+    }
+
+    /// The place in the output up to which everything is sure to leave.
+    pub(super) fn decided(&self) -> u64 {
+        self.emitted + self.sure.saturating_sub(self.done) as u64
+    }
+
+    /// Where in `out`, which holds the end of the output from `kept` on, the output has this offset.
+    pub(super) fn place_in(&self, out: &[u8], kept: usize, offset: u64) -> Option<usize> {
+        let back = usize::try_from(self.emitted.saturating_sub(offset)).ok()?;
+        out.len().checked_sub(back).filter(|place| *place >= kept)
+    }
+
+    /// What was sure to leave from `decided` on is undecided again up to `start`, and taken back from there on, up to `to`
+    /// in the input. `out` has to hold it still; otherwise nothing is done and the answer is `false`.
+    pub(super) fn take_back(&mut self, (decided, start): (u64, u64), to: usize, stream: &mut Stream<'_>) -> bool {
+        self.flush(stream.data, stream.out);
+        let Some(place) = self.place_in(stream.out, stream.kept, decided) else { return false };
+        let tail = stream.out.split_off(place);
+        self.pending.splice(0..0, tail);
+        self.emitted = self.emitted.min(decided);
+        let kept = usize::try_from(start.saturating_sub(decided)).unwrap_or(usize::MAX);
+        self.pending.truncate(kept);
+        (self.done, self.sure) = (to, to);
+        true
     }
 
     /// All that is undecided from `offset` on is taken back, up to `to` in the input.

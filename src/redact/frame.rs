@@ -2,6 +2,8 @@
 
 use super::place::Place;
 use super::program::{ConditionId, NO_RULE, Position, RuleId};
+use super::tag::Tags;
+use super::within::Within;
 use crate::json;
 
 /// An open container that rules can reach.
@@ -16,8 +18,6 @@ pub(super) struct Frame {
     pub(super) drops: bool,
     /// Rules from this one on do not count any more: it took the container.
     pub(super) until: RuleId,
-    /// A rule for each element of this array.
-    pub(super) every: Option<RuleId>,
     /// The place of its member, in the output: of the comma before it, or the key or value.
     pub(super) start: u64,
     /// The place of its opening bracket, in the output.
@@ -28,7 +28,13 @@ pub(super) struct Frame {
     pub(super) nulls: bool,
     /// Something in it is undecided that stays if anything does.
     pub(super) pends: bool,
-    /// How many facts were known before those about this object.
+    /// How many elements have begun.
+    pub(super) elements: usize,
+    /// Keys of R4 that this object has had, by their numbers.
+    pub(super) had: u64,
+    /// It modifies the resource around it.
+    pub(super) is_modifier: bool,
+    /// How many facts were known before those about this object, or about the one around this array.
     pub(super) facts: usize,
     /// What rules ask about its members is not all known yet.
     pub(super) asks: bool,
@@ -43,16 +49,37 @@ impl Frame {
             place,
             drops: false,
             until: NO_RULE,
-            every: None,
             start: 0,
             value: 0,
             lost: false,
             nulls: false,
             pends: false,
+            elements: 0,
+            had: 0,
+            is_modifier: false,
             facts: 0,
             asks: false,
         }
     }
+}
+
+/// An open resource.
+#[derive(Debug)]
+pub(super) struct Enclosing {
+    /// What it is tagged with; nothing where it is not, or is already.
+    pub(super) tags: Tags,
+    /// Rules can take a modifier of it, and it can be taken out of what is around it: it leaves when it is whole.
+    pub(super) can_go: bool,
+    /// A rule took the resource as a whole, and whoever wrote what survives of it knows that its modifiers do not.
+    pub(super) is_taken: bool,
+    /// A modifier of it was taken, so that the rest says something else.
+    pub(super) turned: bool,
+    /// Where in the output everything was sure to leave before it came.
+    pub(super) decided: u64,
+    /// How many containers had left their opening brackets then.
+    pub(super) opened: usize,
+    /// The patient that it is about, where dates ask for it.
+    pub(super) patient: Option<Box<str>>,
 }
 
 /// The value that comes next, by its key or as an element.
@@ -60,6 +87,8 @@ impl Frame {
 pub(super) struct Member {
     /// Where what goes with it begins in the input: the comma before it, or its key, or itself.
     pub(super) start: Option<usize>,
+    /// Where its key begins in the input.
+    pub(super) key: usize,
     pub(super) position: Position,
     pub(super) place: Place,
     /// Its key is `resourceType`.
@@ -68,6 +97,10 @@ pub(super) struct Member {
     pub(super) is_twin: bool,
     /// Its key says that it is a reference.
     pub(super) is_reference: bool,
+    /// It modifies the resource around it.
+    pub(super) is_modifier: bool,
+    /// R4 wants it to be there.
+    pub(super) is_required: bool,
 }
 
 /// What is being done with the tokens.
@@ -100,6 +133,8 @@ pub(super) enum Sought {
     Type,
     /// Values of siblings: the conditions whose key was not met yet.
     Facts { left: Vec<ConditionId> },
+    /// Members of an object that its own fate depends on.
+    Within(Within),
 }
 
 /// Passing through a container.

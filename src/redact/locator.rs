@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::action::Action;
-use super::program::{DEAD, Program, Verdict};
+use super::program::{DEAD, Position, Program, Verdict};
 use super::reference::{id_in, type_in};
 use super::summary::Deed;
 
@@ -17,8 +17,8 @@ impl Program {
             return Some(Cow::Borrowed(url));
         }
         let (id, kind) = (id_in(url)?, type_in(url)?);
-        let resource = self.automaton.resource(self.automaton.root(), kind);
-        let position = self.automaton.member(resource, b"id");
+        let resource = Position { resource: self.automaton.resource(kind).state, ..self.automaton.root() };
+        let position = self.automaton.member(resource, b"id").position;
         // The root's own rules are for the root, which is the resource when it is read alone.
         let states = [resource.resource, resource.root, position.resource, position.root];
         let touching = states.into_iter().filter(|state| *state != DEAD).flat_map(|state| {
@@ -38,6 +38,8 @@ impl Program {
 
     /// Whether a rule protects a value under conditions, which cannot be judged here.
     fn protects_sometimes(&self, verdict: &Verdict) -> bool {
-        self.rule(verdict.rule).is_some_and(|rule| matches!(rule.action, Action::Keep) && !rule.conditions.is_empty())
+        self.rule(verdict.rule).is_some_and(|rule| {
+            matches!(rule.action, Action::Keep) && !(rule.siblings.is_empty() && rule.having.is_empty())
+        })
     }
 }

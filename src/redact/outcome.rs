@@ -1,41 +1,72 @@
 //! What becomes of a value once it is judged: it stays, it goes, or something stands in its place.
 
-use super::action::Action;
+use super::action::{Action, Written};
 use super::error::Error;
 use super::frame::Frame;
-use super::program::{DEAD, Position, RuleId, StateId, Verdict};
+use super::program::{DEAD, Position, Rule, RuleId, StateId, Verdict};
 use super::redactor::{Format, Redactor, Stream};
 use super::summary::Deed;
 
+/// What stands where a required element was taken (<http://hl7.org/fhir/R4/extension-data-absent-reason.html>).
+const ABSENT: &[u8] =
+    br#"":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
+
+/// What a value is, as far as rules ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Scalar,
+    Object,
+    Array,
+}
+
+/// What becomes of a container that a rule touches.
+pub(super) enum Fate {
+    /// Something else stands in its place.
+    Replaced(Vec<u8>),
+    /// It stays, and what is inside is judged for itself.
+    Stays,
+    /// It is kept, or goes with all that no earlier rule takes from it.
+    Judged(Deed),
+}
+
 impl Redactor {
-    /// The first of the rules that touch a value, if one does: by its position, by that of a resource in the one around
-    /// it, or for each element of the array around it.
+    /// The first of the rules that touch a value, if one does: by its position, or by that of a resource in the one around
+    /// it.
     #[inline]
-    pub(super) fn verdict(&self, position: Position, outer: StateId) -> Option<Verdict> {
-        let frame = self.frames.last()?;
+    pub(super) fn verdict(&self, position: Position, outer: StateId, kind: Kind) -> Option<Verdict> {
         let automaton = &self.program.automaton;
-        if frame.every.is_none() && outer == DEAD && !automaton.is_touched(position) {
+        if outer == DEAD && !automaton.is_touched(position) {
             return None;
         }
+        let frame = self.frames.last()?;
         let touching = [outer, position.resource, position.root].into_iter().filter_map(|state| {
             let counting = automaton.state(state).verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
-            counting.copied().find(|verdict| self.conditions_hold(verdict.rule, frame.facts))
+            counting.copied().find(|verdict| {
+                // Whether it is for an element depends on that one: later rules may be about the whole array.
+                let depends =
+                    kind == Kind::Array && verdict.each && self.program.rule(verdict.rule).is_some_and(Rule::asks_within);
+                !depends && self.conditions_hold(verdict.rule, frame.facts, kind == Kind::Object)
+            })
         });
-        let every = frame.every.map(|rule| Verdict { rule, twin: false, each: false });
-        touching.chain(every).min_by_key(|verdict| verdict.rule)
+        let verdict = touching.min_by_key(|verdict| verdict.rule)?;
+        // It is for the elements, which come with it.
+        if kind == Kind::Array && verdict.each { None } else { Some(verdict) }
     }
 
-    pub(super) fn deed(&self, verdict: Verdict, is_string: bool) -> Deed {
-        let action = self.program.rule(verdict.rule).map_or(&Action::Remove, |rule| &rule.action);
-        Deed::of(verdict, action, is_string)
+    pub(super) fn action(&self, rule: RuleId) -> &Action {
+        self.program.rule(rule).map_or(&Action::Remove, |rule| &rule.action)
     }
 
-    /// Whether a rule that touches an array is for its elements.
-    pub(super) fn is_for_elements(&self, verdict: Verdict) -> bool {
-        match self.program.rule(verdict.rule).map(|rule| &rule.action) {
-            Some(Action::Mask(_) | Action::Hash(_)) => true,
-            Some(Action::Replace(_)) => verdict.each,
-            Some(Action::Remove | Action::Keep) | None => false,
+    /// What a rule makes of a container.
+    pub(super) fn deed_on_container(&self, verdict: Verdict) -> Fate {
+        match self.action(verdict.rule) {
+            Action::Replace(value) if !verdict.twin => Fate::Replaced(value.to_vec()),
+            Action::AgeCap if !verdict.twin => match self.found.age.capped() {
+                Written::Same => Fate::Stays,
+                Written::Text(capped) => Fate::Replaced(capped),
+                Written::Gone | Written::Absent => Fate::Judged(Deed::Remove),
+            },
+            action => Fate::Judged(Deed::of(verdict, action, false)),
         }
     }
 
@@ -47,44 +78,54 @@ impl Redactor {
         (start, end): (usize, usize),
         stream: &mut Stream<'_>,
     ) -> Result<(), Error> {
-        let deed = self.deed(verdict, string.is_some());
-        self.summary.count(verdict.rule, deed);
+        let deed = Deed::of(verdict, self.action(verdict.rule), string.is_some());
         let raw = string.unwrap_or_default();
-        let mut written = Vec::new();
-        match (deed, self.program.rule(verdict.rule).map(|rule| &rule.action)) {
-            (Deed::Keep, _) => {
-                self.stays(end, stream);
-                return Ok(());
-            }
-            (Deed::Replace, Some(Action::Replace(_))) => {
-                self.is_replaced(verdict.rule, (start, end), stream);
-                return Ok(());
-            }
-            (Deed::Mask, Some(Action::Mask(mask))) => {
-                self.check_length(raw.len())?;
-                mask.write(raw, &mut written)?;
-            }
-            (Deed::Hash, Some(Action::Hash(key))) => {
-                self.check_length(raw.len())?;
-                key.write(raw, self.member.is_reference, &mut written)?;
-            }
+        let written = match deed {
+            Deed::Remove => Written::Gone,
+            Deed::Keep => Written::Same,
+            // What the policy writes needs not be seen.
+            Deed::Replace => self.write_string(verdict.rule, raw)?,
+            _ if string.is_none() => Written::Gone,
             _ => {
-                self.goes(start, end, stream);
-                return Ok(());
+                self.check_length(raw.len())?;
+                self.write_string(verdict.rule, raw)?
             }
+        };
+        let is_gone = matches!(written, Written::Gone | Written::Absent);
+        if deed == Deed::Keep || written != Written::Same {
+            self.summary.count(verdict.rule, if is_gone { Deed::Remove } else { deed });
         }
-        self.draft.discard(stream.data, start, end, stream.out);
-        self.draft.write(&written);
-        self.stays(end, stream);
+        match written {
+            Written::Same => self.stays(end, stream),
+            Written::Text(text) => self.put_in_place(&text, (start, end), stream),
+            Written::Absent if self.member.is_required => self.is_absent(end, stream),
+            Written::Gone | Written::Absent => self.goes(start, end, stream),
+        }
         Ok(())
     }
 
-    /// What a rule puts in the place of a value stands there now.
-    pub(super) fn is_replaced(&mut self, rule: RuleId, (start, end): (usize, usize), stream: &mut Stream<'_>) {
-        if let Some(Action::Replace(value)) = self.program.rule(rule).map(|rule| &rule.action) {
-            self.draft.discard(stream.data, start, end, stream.out);
-            self.draft.write(value);
-        }
+    /// What an action makes of a string; `raw` is what stands between its quotes.
+    fn write_string(&self, rule: RuleId, raw: &[u8]) -> Result<Written, Error> {
+        let patient = self.resources.last().and_then(|resource| resource.patient.as_deref());
+        Ok(self.action(rule).write(raw, self.member.is_reference, patient, self.options.now)?)
+    }
+
+    /// Something else stands in the place of a value now.
+    pub(super) fn put_in_place(&mut self, written: &[u8], (start, end): (usize, usize), stream: &mut Stream<'_>) {
+        self.draft.discard(stream.data, start, end, stream.out);
+        self.draft.write(written);
+        self.stays(end, stream);
+    }
+
+    /// The value goes, and its twin says that it is hidden. A twin that came with it goes for the same rule.
+    fn is_absent(&mut self, end: usize, stream: &mut Stream<'_>) {
+        let member = self.member.start.take().unwrap_or(self.member.key);
+        let key = self.member.key.saturating_add(1);
+        let name = stream.data.get(key..).and_then(|rest| rest.split(|byte| *byte == b'"').next()).unwrap_or_default();
+        let comma = if member < self.member.key { &b","[..] } else { b"" };
+        let written = [comma, b"\"_", name, ABSENT].concat();
+        self.draft.discard(stream.data, member, end, stream.out);
+        self.draft.write(&written);
         self.stays(end, stream);
     }
 
@@ -99,6 +140,9 @@ impl Redactor {
     /// The value goes, and with it its key and a comma, or it becomes `null`.
     pub(super) fn goes(&mut self, start: usize, end: usize, stream: &mut Stream<'_>) {
         let member = self.member.start.take().unwrap_or(start);
+        if self.member.is_modifier {
+            self.modifier_is_taken();
+        }
         let Some(frame) = self.frames.last_mut() else { return };
         frame.lost = true;
         if frame.nulls {

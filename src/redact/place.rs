@@ -9,9 +9,6 @@ use crate::fhir::{ResourceType, TypeSet};
 /// The key that makes an object a resource.
 pub(super) const RESOURCE_TYPE: &[u8] = b"resourceType";
 
-/// The member of a resource that can turn around the meaning of the rest (R4, extensibility.html section 2.4.0.1).
-pub(super) const MODIFIER: &str = "modifierExtension";
-
 /// Where a value stands, as far as resources are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -25,8 +22,9 @@ pub(super) enum Place {
     Resource(ResourceType),
     /// An array of contained resources.
     Contained,
-    /// The `modifierExtension` of a resource.
-    Modifiers,
+    /// The `meta` of a resource that is tagged, and `security` in it.
+    Meta,
+    Security,
     /// `Bundle.entry`, and one of them.
     Entries,
     Entry,
@@ -43,20 +41,20 @@ pub(super) enum Place {
 impl Place {
     /// The place of the member `key`.
     pub(super) fn member(self, key: &[u8]) -> Self {
-        match (self, key) {
-            (Self::Resource(_), key) if *key == *MODIFIER.as_bytes() => Self::Modifiers,
-            (Self::Resource(kind), b"entry") if kind.name() == "Bundle" => Self::Entries,
-            (Self::Resource(kind), b"parameter") if kind.name() == "Parameters" => Self::Parameters,
-            (Self::Resource(kind), b"instance") if kind.name() == "ExampleScenario" => Self::Instances,
+        match (key, self) {
+            (_, Self::Elsewhere) => Self::Elsewhere,
+            (b"meta", Self::Resource(_)) => Self::Meta,
+            (b"security", Self::Meta) => Self::Security,
+            (b"entry", Self::Resource(kind)) if kind.name() == "Bundle" => Self::Entries,
+            (b"parameter", Self::Resource(kind)) if kind.name() == "Parameters" => Self::Parameters,
+            (b"instance", Self::Resource(kind)) if kind.name() == "ExampleScenario" => Self::Instances,
             // These three are no DomainResource.
-            (Self::Resource(kind), b"contained") if !matches!(kind.name(), "Bundle" | "Parameters" | "Binary") => {
+            (b"contained", Self::Resource(kind)) if !matches!(kind.name(), "Bundle" | "Parameters" | "Binary") => {
                 Self::Contained
             }
-            (Self::Entry, b"resource") | (Self::Response, b"outcome") | (Self::Parameter, b"resource") => {
-                Self::Slot { contained: false }
-            }
-            (Self::Entry, b"response") => Self::Response,
-            (Self::Parameter, b"part") => Self::Parameters,
+            (b"resource", Self::Entry | Self::Parameter) | (b"outcome", Self::Response) => Self::Slot { contained: false },
+            (b"response", Self::Entry) => Self::Response,
+            (b"part", Self::Parameter) => Self::Parameters,
             _ => Self::Elsewhere,
         }
     }

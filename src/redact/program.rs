@@ -1,14 +1,16 @@
 //! Rules as they run: one automaton over keys, built once, shared by every answer.
 //!
-//! A value has a [`Position`]: a state for the rules that begin at the nearest resource and one for those that begin
-//! at the root. A step to a member or an element leads from the states of a container to those of a value in it. The
-//! state says which rules touch the value, and the first rule that can still touch anything inside it, which is how
-//! whole subtrees are known to be out of reach.
-
-use std::collections::HashMap;
+//! A value has a [`Position`]: a state for the rules that know R4 (paths from the nearest resource, datatypes, elements
+//! that R4 does not have) and one for those that begin at the root. A step to a member or an element leads from the states
+//! of a container to those of a value in it. The state says which rules touch the value, and the first rule that can still
+//! touch anything inside it, which is how whole subtrees are known to be out of reach.
 
 use super::action::Action;
+use super::tag::Tags;
+use super::transitions::Transitions;
 use crate::fhir::ResourceType;
+
+pub(super) use super::transitions::Arrival;
 
 /// The rules of a profile, compiled.
 #[derive(Debug)]
@@ -17,16 +19,26 @@ pub struct Program {
     pub(super) rules: Box<[Rule]>,
     pub(super) conditions: Box<[Condition]>,
     pub(super) automaton: Automaton,
+    /// Whether it has rules that only take effect in resources.
+    pub(super) needs_fhir: bool,
+    /// Whether dates move with the patient that they are about.
+    pub(super) shifts: bool,
+    /// How many of the rules were written; those after them follow from what else the profile says.
+    pub(super) written: usize,
+    /// The rule about all that no other rule touches.
+    pub(super) rest: RuleId,
 }
 
 /// A rule; its place in the list is its precedence.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// RFC 6901 pointer of the rule in the policy.
+    /// Where it is written: an RFC 6901 pointer into the policy, or the name of a preset and a pointer into that.
     pub(super) pointer: Box<str>,
     pub(super) action: Action,
     /// What the siblings of the value have to be, all of it.
-    pub(super) conditions: Box<[ConditionId]>,
+    pub(super) siblings: Box<[ConditionId]>,
+    /// What the members of the value have to be, all of it.
+    pub(super) having: Box<[ConditionId]>,
 }
 
 /// A rule, by its place in the list.
@@ -35,10 +47,10 @@ pub(super) type RuleId = u32;
 /// After every rule.
 pub(super) const NO_RULE: RuleId = RuleId::MAX;
 
-/// A condition on a sibling, by its place in the program.
+/// A condition on a member, by its place in the program.
 pub(super) type ConditionId = u32;
 
-/// What a sibling has to be.
+/// What a member has to be.
 #[derive(Debug, PartialEq)]
 pub(super) struct Condition {
     pub(super) key: Box<[u8]>,
@@ -54,9 +66,6 @@ pub(super) enum Scalar {
     Text(Box<[u8]>),
 }
 
-/// A key that rules know.
-pub(super) type KeyId = u32;
-
 /// A state of the automaton.
 pub(super) type StateId = u32;
 
@@ -66,32 +75,46 @@ pub(super) const DEAD: StateId = 0;
 /// Keys and states.
 #[derive(Debug, Default)]
 pub(super) struct Automaton {
-    /// Keys that rules know, by their length.
-    pub(super) keys: Vec<Vec<(Box<[u8]>, KeyId)>>,
     pub(super) states: Vec<State>,
+    pub(super) transitions: Transitions,
     pub(super) root: StateId,
-    pub(super) resources: HashMap<ResourceType, StateId>,
+    /// By the index of the type; empty where no rule knows R4.
+    pub(super) resources: Vec<Resource>,
+}
+
+/// How a resource of some type begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resource {
+    pub(super) state: StateId,
+    /// What it is tagged with.
+    pub(super) tags: Tags,
+    /// Whether rules can take a modifier of it.
+    pub(super) can_turn: bool,
 }
 
 /// What is known of a value by the way that led to it.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Where keys that make a difference lead, in order of the keys.
-    pub(super) members: Vec<(KeyId, StateId)>,
+    /// Whether some key leads elsewhere than `other`.
+    pub(super) has_members: bool,
     /// Where all other keys lead.
     pub(super) other: StateId,
     /// Where elements lead.
     pub(super) element: StateId,
+    /// Where elements lead whose index counts: each from this index on.
+    pub(super) elements: Vec<(usize, StateId)>,
     /// The rules that touch the value, in order.
     pub(super) verdicts: Vec<Verdict>,
     /// The first rule that may touch something inside the value.
     pub(super) first_inside: RuleId,
     /// What has to be known of an object's members before the first of them is judged.
     pub(super) watched: Vec<ConditionId>,
+    /// Whether what becomes of an object depends on its own members.
+    pub(super) asks_within: bool,
 }
 
 /// That a rule touches a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Verdict {
     pub(super) rule: RuleId,
     /// The value is the `_name` of the `name` that the rule is about: it stays or goes with it.
@@ -103,7 +126,7 @@ pub(super) struct Verdict {
 /// Where a value stands, for the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// For rules from the nearest resource.
+    /// For rules that know R4.
     pub(super) resource: StateId,
     /// For rules from the root.
     pub(super) root: StateId,
@@ -118,6 +141,10 @@ impl Program {
             rules: Box::default(),
             conditions: Box::default(),
             automaton: Automaton { states: vec![State::dead()], ..Automaton::default() },
+            needs_fhir: false,
+            shifts: false,
+            written: 0,
+            rest: NO_RULE,
         }
     }
 
@@ -127,17 +154,19 @@ impl Program {
         &self.name
     }
 
-    /// Where each rule stands in the policy (RFC 6901), in the order in which a summary counts them.
+    /// Where each written rule stands (an RFC 6901 pointer into the policy, or a preset's name and a pointer into that), in
+    /// the order in which a summary counts them.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.rules.iter().map(|rule| &*rule.pointer)
+        self.rules.iter().take(self.written).map(|rule| &*rule.pointer)
     }
 
     /// Whether it has rules that only take effect in resources, so that an answer read as plain JSON escapes them.
     #[must_use]
     pub fn needs_fhir(&self) -> bool {
-        !self.automaton.resources.is_empty()
+        self.needs_fhir
     }
 
+    #[inline]
     pub(super) fn rule(&self, rule: RuleId) -> Option<&Rule> {
         self.rules.get(rule as usize)
     }
@@ -147,34 +176,53 @@ impl Program {
     }
 }
 
+impl Rule {
+    /// Whether what it does depends on the members of a value.
+    pub(super) fn asks_within(&self) -> bool {
+        !self.having.is_empty() || matches!(self.action, Action::AgeCap)
+    }
+}
+
 impl Automaton {
     /// The position of the root.
     pub(super) fn root(&self) -> Position {
         Position { resource: DEAD, root: self.root }
     }
 
-    /// The position of an object that turned out to be a resource.
-    pub(super) fn resource(&self, position: Position, kind: ResourceType) -> Position {
-        Position { resource: self.resources.get(&kind).copied().unwrap_or(DEAD), ..position }
+    /// How a resource of this type begins.
+    pub(super) fn resource(&self, kind: ResourceType) -> Resource {
+        self.resources.get(kind.index()).copied().unwrap_or_default()
     }
 
-    /// The position of the member `key`, unescaped.
+    /// Where the member `key`, unescaped, leads to.
     #[inline]
-    pub(super) fn member(&self, container: Position, key: &[u8]) -> Position {
+    pub(super) fn member(&self, container: Position, key: &[u8]) -> Arrival {
+        let mut arrival = Arrival::default();
         let (resource, root) = (self.state(container.resource), self.state(container.root));
-        if resource.members.is_empty() && root.members.is_empty() {
-            return Position { resource: resource.other, root: root.other };
+        if resource.has_members || root.has_members {
+            let hash = Transitions::hash(key);
+            if resource.has_members {
+                arrival = self.transitions.find(container.resource, key, hash).unwrap_or(Arrival::unknown(resource.other));
+            } else {
+                arrival.position.resource = resource.other;
+            }
+            arrival.position.root = if root.has_members {
+                self.transitions.find(container.root, key, hash).map_or(root.other, |found| found.position.resource)
+            } else {
+                root.other
+            };
+        } else {
+            arrival.position = Position { resource: resource.other, root: root.other };
         }
-        match self.key(key) {
-            Some(key) => Position { resource: resource.member(key), root: root.member(key) },
-            None => Position { resource: resource.other, root: root.other },
-        }
+        arrival
     }
 
     /// The position of an element.
     #[inline]
-    pub(super) fn element(&self, container: Position) -> Position {
-        Position { resource: self.state(container.resource).element, root: self.state(container.root).element }
+    pub(super) fn element(&self, container: Position, index: usize) -> Position {
+        let (resource, root) = (self.state(container.resource), self.state(container.root));
+        let root = if root.elements.is_empty() { root.element } else { root.element_at(index) };
+        Position { resource: resource.element, root }
     }
 
     /// The first rule that may touch something inside the value.
@@ -194,32 +242,25 @@ impl Automaton {
         static LOST: State = State::dead();
         self.states.get(state as usize).unwrap_or(&LOST)
     }
-
-    #[inline]
-    fn key(&self, key: &[u8]) -> Option<KeyId> {
-        self.keys.get(key.len())?.iter().find(|(known, _)| **known == *key).map(|(_, id)| *id)
-    }
 }
 
 impl State {
     pub(super) const fn dead() -> Self {
         Self {
-            members: Vec::new(),
+            has_members: false,
             other: DEAD,
             element: DEAD,
+            elements: Vec::new(),
             verdicts: Vec::new(),
             first_inside: NO_RULE,
             watched: Vec::new(),
+            asks_within: false,
         }
     }
 
-    #[inline]
-    fn member(&self, key: KeyId) -> StateId {
-        self.members
-            .binary_search_by_key(&key, |(key, _)| *key)
-            .ok()
-            .and_then(|at| self.members.get(at))
-            .map_or(self.other, |m| m.1)
+    fn element_at(&self, index: usize) -> StateId {
+        let after = self.elements.partition_point(|(from, _)| *from <= index);
+        self.elements.get(after.saturating_sub(1)).map_or(self.element, |(_, state)| *state)
     }
 }
 

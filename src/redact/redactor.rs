@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use super::draft::Draft;
 use super::error::Error;
-use super::frame::{Frame, Member, Skip, Task};
+use super::frame::{Enclosing, Frame, Member, Skip, Task};
 use super::place::{Place, RESOURCE_TYPE};
 use super::program::{ConditionId, Program};
 use super::scout::Facts;
 use super::summary::Summary;
+use super::within::Found;
 use crate::fhir::TypeSet;
 use crate::json::{Framing, Lexer, Limits, SeenKeys, Skipped, Token};
 
@@ -54,6 +55,9 @@ pub struct Options {
     pub limits: Limits,
     /// How much may be held back, in bytes.
     pub hold_back: usize,
+    /// The time, in seconds since 1970 (UTC), by which ages are judged. Where nobody knows it, dates are removed that an
+    /// action would make less exact.
+    pub now: Option<i64>,
 }
 
 impl Options {
@@ -61,7 +65,7 @@ impl Options {
     #[must_use]
     pub fn new(format: Format) -> Self {
         let limits = Limits { max_string: 64 << 10, ..Limits::default() };
-        Self { format, granted: None, limits, hold_back: 256 << 10 }
+        Self { format, granted: None, limits, hold_back: 256 << 10, now: None }
     }
 }
 
@@ -85,11 +89,17 @@ pub struct Redactor {
     pub(super) line_lost: bool,
     pub(super) seen: SeenKeys,
     pub(super) facts: Facts,
+    /// What is known of the object that is about to be judged, from its own members.
+    pub(super) found: Found,
+    /// The open resources, innermost last.
+    pub(super) resources: Vec<Enclosing>,
     /// The conditions that the value that comes is about.
     pub(super) noted: Vec<ConditionId>,
     pub(super) summary: Summary,
     /// Input that is not done with.
     held: Vec<u8>,
+    /// Output of resources that may still go.
+    kept_back: Vec<u8>,
     end: Option<Error>,
 }
 
@@ -97,16 +107,28 @@ pub struct Redactor {
 pub(super) struct Stream<'a> {
     pub(super) data: &'a [u8],
     pub(super) out: &'a mut Vec<u8>,
+    /// From where on `out` is ours.
+    pub(super) kept: usize,
 }
 
 impl Redactor {
     /// A redactor at the beginning of an answer.
     #[must_use]
     pub fn new(program: Rc<Program>, options: Options) -> Self {
-        let Options { format, granted: _, limits, hold_back } = options;
+        let Options { format, granted: _, limits, hold_back, now: _ } = options;
         let place = if format.is_fhir() { Place::Slot { contained: false } } else { Place::Elsewhere };
         let position = program.automaton.root();
-        let (start, names_type, is_twin, is_reference) = (None, false, false, false);
+        let member = Member {
+            start: None,
+            key: 0,
+            position,
+            place,
+            names_type: false,
+            is_twin: false,
+            is_reference: false,
+            is_modifier: false,
+            is_required: false,
+        };
         Self {
             summary: Summary::new(&program),
             program,
@@ -115,15 +137,18 @@ impl Redactor {
             draft: Draft::default(),
             frames: vec![Frame::base(position, place)],
             opened: 1,
-            member: Member { start, position, place, names_type, is_twin, is_reference },
+            member,
             task: Task::Walk,
             streamed: None,
             root_ended: false,
             line_lost: false,
             seen: SeenKeys::new(limits.max_keys, hold_back),
             facts: Facts::default(),
+            found: Found::default(),
+            resources: Vec::new(),
             noted: Vec::new(),
             held: Vec::new(),
+            kept_back: Vec::new(),
             end: None,
         }
     }
@@ -134,14 +159,16 @@ impl Redactor {
         if let Some(error) = self.end {
             return Err(error);
         }
+        let kept = out.len();
+        out.append(&mut self.kept_back);
         let mut held = std::mem::take(&mut self.held);
         let result = if held.is_empty() {
-            let result = self.run(&mut Stream { data: piece, out });
+            let result = self.run(&mut Stream { data: piece, out, kept });
             held.extend_from_slice(piece.get(self.rebase()..).unwrap_or_default());
             result
         } else {
             held.extend_from_slice(piece);
-            let result = self.run(&mut Stream { data: &held, out });
+            let result = self.run(&mut Stream { data: &held, out, kept });
             held.drain(..self.rebase().min(held.len()));
             result
         };
@@ -150,8 +177,13 @@ impl Redactor {
                 // The room for a piece is not kept while the next one is awaited: there are many answers at once.
                 held.shrink_to(held.len().saturating_mul(2).max(KEPT));
                 self.held = held;
+                self.kept_back = self.keep_back(out, kept);
             }
-            Err(error) => self.end = Some(error),
+            Err(error) => {
+                // What a resource had before it was known whether it goes is not proven.
+                self.keep_back(out, kept);
+                self.end = Some(error);
+            }
         }
         result
     }
@@ -176,7 +208,7 @@ impl Redactor {
     /// How much of the answer is held back.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.held.capacity() + self.draft.held_bytes()
+        self.held.capacity() + self.draft.held_bytes() + self.kept_back.capacity()
     }
 
     /// What was done so far.
@@ -267,6 +299,7 @@ impl Redactor {
         let by = self.draft.rebase();
         self.lexer.rebase(by);
         self.member.start = self.member.start.map(|start| start.saturating_sub(by));
+        self.member.key = self.member.key.saturating_sub(by);
         if let Task::Scout(scout) = &mut self.task {
             scout.place.rebase(by);
         }

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use crate::fhir::ResourceType;
 
-/// The members whose strings are references.
+/// The members whose strings are references, or URLs that may be (`Bundle.link.url`, `Bundle.entry.response.location`).
+#[inline]
 pub(super) fn is_reference_key(key: &[u8]) -> bool {
-    key == b"reference" || key == b"fullUrl"
+    matches!(key, b"reference" | b"fullUrl" | b"url" | b"location")
 }
 
 /// Where the id stands in `#id`, `urn:uuid:id`, `urn:oid:id`, or `Type/id` with a base before it and a version after it

@@ -25,11 +25,22 @@ pub(super) struct Facts(Vec<(ConditionId, Truth)>);
 
 /// How a condition came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
+pub(super) enum Truth {
     Holds,
     Fails,
     /// The sibling is no scalar. What protects a value does not count then, what takes it does.
     CannotBeJudged,
+}
+
+impl Truth {
+    /// Of a member that is a scalar, or none.
+    pub(super) fn of(condition: &Condition, scalar: Option<(Token, &[u8])>) -> Self {
+        match scalar {
+            None => Self::CannotBeJudged,
+            Some((token, raw)) if condition.holds(token, raw) => Self::Holds,
+            Some(_) => Self::Fails,
+        }
+    }
 }
 
 impl Facts {
@@ -48,15 +59,25 @@ impl Facts {
 }
 
 impl Redactor {
-    /// Whether a rule's conditions hold in the object whose facts begin at `facts`.
-    pub(super) fn conditions_hold(&self, rule: RuleId, facts: usize) -> bool {
+    /// Whether a rule's conditions hold: on siblings in the object whose facts begin at `facts`, and on members of the
+    /// value, if that is an object.
+    pub(super) fn conditions_hold(&self, rule: RuleId, facts: usize, is_object: bool) -> bool {
         let Some(rule) = self.program.rule(rule) else { return true };
+        if rule.siblings.is_empty() && rule.having.is_empty() {
+            return true;
+        }
         let protects = matches!(rule.action, Action::Keep);
-        rule.conditions.iter().all(|condition| match self.facts.of(facts, *condition) {
+        let holds = |truth: Option<Truth>| match truth {
             Some(Truth::Holds) => true,
             Some(Truth::CannotBeJudged) => !protects,
             Some(Truth::Fails) | None => false,
-        })
+        };
+        let own = |id: &ConditionId| match self.found.truths.iter().find(|(known, _)| known == id) {
+            Some((_, truth)) => Some(*truth),
+            None if is_object => None,
+            None => Some(Truth::CannotBeJudged),
+        };
+        rule.siblings.iter().all(|id| holds(self.facts.of(facts, *id))) && rule.having.iter().all(|id| holds(own(id)))
     }
 
     /// Looks for the type of the resource that just began.
@@ -77,7 +98,7 @@ impl Redactor {
         let touching = [self.member.position.resource, self.member.position.root];
         let depends = touching.iter().flat_map(|state| &self.program.automaton.state(*state).verdicts).any(|verdict| {
             let rule = self.program.rule(verdict.rule);
-            verdict.rule < until && rule.is_some_and(|rule| !rule.conditions.is_empty())
+            verdict.rule < until && rule.is_some_and(|rule| !rule.siblings.is_empty())
         });
         frame.asks = !depends;
         self.note_key(container, key);
@@ -98,11 +119,7 @@ impl Redactor {
     pub(super) fn note_value(&mut self, scalar: Option<(Token, &[u8])>) {
         for id in std::mem::take(&mut self.noted) {
             let Some(condition) = self.program.condition(id) else { continue };
-            let truth = match scalar {
-                None => Truth::CannotBeJudged,
-                Some((token, raw)) if condition.holds(token, raw) => Truth::Holds,
-                Some(_) => Truth::Fails,
-            };
+            let truth = Truth::of(condition, scalar);
             self.facts.0.push((id, truth));
         }
     }
@@ -113,7 +130,7 @@ impl Redactor {
         first.iter().chain(second.iter().filter(|id| !first.contains(id))).copied()
     }
 
-    fn begin_scout(&mut self, sought: Sought) {
+    pub(super) fn begin_scout(&mut self, sought: Sought) {
         let (place, depth) = (self.lexer.place(), self.lexer.depth());
         self.task = Task::Scout(Scout { place, depth, sought, names_type: false });
     }
@@ -123,7 +140,7 @@ impl Redactor {
         let Task::Scout(mut scout) = std::mem::replace(&mut self.task, Task::Walk) else { return Ok(true) };
         while let Some(token) = self.lexer.next(stream.data)? {
             if self.draft.undecided(self.lexer.at()) > self.options.hold_back {
-                return self.scouted_enough(&scout);
+                return self.scouted_enough(&scout, stream);
             }
             match self.scouted(&mut scout, token, stream)? {
                 Found::Nothing => (),
@@ -134,30 +151,44 @@ impl Redactor {
                 }
                 Found::End => {
                     self.lexer.go_back(scout.place);
-                    return Ok(true);
+                    return self.scouted_all(&scout, stream);
                 }
             }
         }
         if self.draft.undecided(stream.data.len()) > self.options.hold_back {
-            return self.scouted_enough(&scout);
+            return self.scouted_enough(&scout, stream);
         }
         self.task = Task::Scout(scout);
         Ok(false)
     }
 
     /// No more may be held back.
-    fn scouted_enough(&mut self, scout: &Scout) -> Result<bool, Error> {
-        match &scout.sought {
-            Sought::Facts { left } if left.is_empty() && self.noted.is_empty() => {
-                self.lexer.go_back(scout.place);
-                Ok(true)
-            }
-            Sought::Facts { .. } | Sought::Type => Err(Error::HoldBack),
+    fn scouted_enough(&mut self, scout: &Scout, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        let is_enough = match &scout.sought {
+            Sought::Facts { left } => left.is_empty() && self.noted.is_empty(),
+            Sought::Within(within) => self.is_enough_within(within),
+            Sought::Type => false,
+        };
+        if !is_enough {
+            return Err(Error::HoldBack);
         }
+        self.lexer.go_back(scout.place);
+        self.scouted_all(scout, stream)
+    }
+
+    fn scouted_all(&mut self, scout: &Scout, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        if let Sought::Within(within) = &scout.sought {
+            self.looked_within(within, stream)?;
+        }
+        Ok(true)
     }
 
     fn scouted(&mut self, scout: &mut Scout, token: Token, stream: &Stream<'_>) -> Result<Found, Error> {
         let depth = self.lexer.depth();
+        if let (Sought::Within(within), true) = (&mut scout.sought, depth >= scout.depth) {
+            self.look_within(within, scout.depth, token, stream)?;
+            return Ok(if self.has_found(within) { Found::End } else { Found::Nothing });
+        }
         let scalar = match token {
             Token::Key if depth == scout.depth => {
                 self.scouted_key(scout, stream)?;
@@ -170,7 +201,7 @@ impl Redactor {
             Token::EndObject if depth < scout.depth => {
                 return match scout.sought {
                     Sought::Type => Err(Error::NotResource),
-                    Sought::Facts { .. } => Ok(Found::End),
+                    Sought::Facts { .. } | Sought::Within(_) => Ok(Found::End),
                 };
             }
             _ => return Ok(Found::Nothing),
@@ -188,6 +219,7 @@ impl Redactor {
         let key = self.key_text(stream);
         match &mut scout.sought {
             Sought::Type => scout.names_type = *key == *RESOURCE_TYPE,
+            Sought::Within(_) => (),
             Sought::Facts { left } => {
                 let Some(frame) = self.frames.last() else { return Ok(()) };
                 let (container, facts) = (frame.position, frame.facts);

@@ -1,6 +1,8 @@
 //! Strings that end in a later piece: their bytes leave, or go, as they come.
 
 use super::error::Error;
+use super::outcome::Kind;
+use super::place::Place;
 use super::program::DEAD;
 use super::redactor::{Redactor, Stream};
 use super::summary::Deed;
@@ -29,7 +31,11 @@ impl Redactor {
 
     /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
     fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
-        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
+        if self.member.place == Place::Meta {
+            self.goes(start, at, stream);
+            return Ok(Some(false));
+        }
+        let Some(verdict) = self.verdict(self.member.position, DEAD, Kind::Scalar) else {
             let stays = !self.frames.last().is_some_and(|frame| frame.drops);
             if stays {
                 self.stays(at, stream);
@@ -38,8 +44,8 @@ impl Redactor {
             }
             return Ok(Some(stays));
         };
-        let deed = self.deed(verdict, true);
-        if matches!(deed, Deed::Mask | Deed::Hash) {
+        let deed = Deed::of(verdict, self.action(verdict.rule), true);
+        if !matches!(deed, Deed::Remove | Deed::Keep | Deed::Replace) {
             self.check_length(at.saturating_sub(start + 1))?;
             return Ok(None);
         }

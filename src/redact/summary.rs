@@ -18,6 +18,12 @@ pub struct Summary {
     pub masked: u64,
     /// Strings hashed.
     pub hashed: u64,
+    /// Values made less exact: a year of a date, an area of a ZIP code, "over 89" of an age.
+    pub generalized: u64,
+    /// Dates moved.
+    pub shifted: u64,
+    /// Texts in which detectors found something.
+    pub scanned: u64,
 }
 
 /// What a rule came to on a value.
@@ -28,18 +34,23 @@ pub(super) enum Deed {
     Replace,
     Mask,
     Hash,
+    Generalize,
+    Shift,
+    Scan,
 }
 
 impl Summary {
     pub(super) fn new(program: &Program) -> Self {
-        Self { rules: vec![0; program.rules.len()], ..Self::default() }
+        Self { rules: vec![0; program.written], ..Self::default() }
     }
 
     /// Values that do not leave as they came.
     #[must_use]
     pub fn changed(&self) -> u64 {
-        let Self { rules: _, removed, kept: _, replaced, masked, hashed } = self;
-        removed.saturating_add(*replaced).saturating_add(*masked).saturating_add(*hashed)
+        let Self { rules: _, removed, kept: _, replaced, masked, hashed, generalized, shifted, scanned } = self;
+        [removed, replaced, masked, hashed, generalized, shifted, scanned]
+            .into_iter()
+            .fold(0, |all, count| all.saturating_add(*count))
     }
 
     pub(super) fn count(&mut self, rule: RuleId, deed: Deed) {
@@ -49,6 +60,9 @@ impl Summary {
             Deed::Replace => &mut self.replaced,
             Deed::Mask => &mut self.masked,
             Deed::Hash => &mut self.hashed,
+            Deed::Generalize => &mut self.generalized,
+            Deed::Shift => &mut self.shifted,
+            Deed::Scan => &mut self.scanned,
         };
         *total = total.saturating_add(1);
         if let Some(count) = self.rules.get_mut(rule as usize) {
@@ -65,9 +79,13 @@ impl Deed {
             Action::Remove => Self::Remove,
             _ if verdict.twin => Self::Remove,
             Action::Replace(_) => Self::Replace,
-            Action::Mask(_) if is_string => Self::Mask,
-            Action::Hash(_) if is_string => Self::Hash,
-            Action::Mask(_) | Action::Hash(_) => Self::Remove,
+            Action::AgeCap => Self::Generalize,
+            _ if !is_string => Self::Remove,
+            Action::Mask(_) => Self::Mask,
+            Action::Hash(_) => Self::Hash,
+            Action::Year | Action::Zip3(_) => Self::Generalize,
+            Action::Shift(_) => Self::Shift,
+            Action::Scan(_) => Self::Scan,
         }
     }
 }

@@ -3,32 +3,48 @@
 use std::borrow::Cow;
 
 use super::error::Error;
-use super::frame::{Frame, Skip, Task};
+use super::frame::{Frame, Member, Skip, Task};
+use super::outcome::{Fate, Kind};
 use super::place::{Place, RESOURCE_TYPE, is_granted};
 use super::program::{DEAD, Position};
 use super::redactor::{Redactor, Stream};
 use super::reference::is_reference_key;
 use super::summary::Deed;
 use crate::fhir::ResourceType;
-use crate::json::{Token, unescape};
+use crate::json::{self, Token, unescape};
 
 impl Redactor {
     /// The key of the member that comes.
     pub(super) fn key(&mut self, stream: &Stream<'_>) -> Result<(), Error> {
         let key = self.key_text(stream);
-        self.seen.insert(&key)?;
-        let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
+        let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
+        let arrival = self.program.automaton.member(frame.position, &key);
+        match arrival.ordinal.map(|ordinal| 1_u64 << (ordinal & 63)) {
+            Some(bit) if frame.had & bit != 0 => return Err(json::Error::RepeatedKey.into()),
+            Some(bit) => frame.had |= bit,
+            None => self.seen.insert(&key)?,
+        }
         let names_type = self.options.format.is_fhir() && *key == *RESOURCE_TYPE;
         if names_type && !frame.place.may_name_type() {
             return Err(Error::MisplacedResource);
         }
-        self.member.start.get_or_insert(self.lexer.start());
-        self.member.position = self.program.automaton.member(frame.position, &key);
-        self.member.place = frame.place.member(&key);
-        self.member.names_type = names_type && matches!(frame.place, Place::Resource(_));
-        self.member.is_twin = key.starts_with(b"_");
-        self.member.is_reference = is_reference_key(&key);
-        if frame.asks {
+        let asks = frame.asks;
+        let place = match frame.place.member(&key) {
+            Place::Meta if self.resources.last().is_none_or(|resource| resource.tags.is_empty()) => Place::Elsewhere,
+            place => place,
+        };
+        self.member = Member {
+            start: self.member.start.or(Some(self.lexer.start())),
+            key: self.lexer.start(),
+            position: arrival.position,
+            place,
+            names_type: names_type && matches!(frame.place, Place::Resource(_)),
+            is_twin: key.starts_with(b"_"),
+            is_reference: is_reference_key(&key),
+            is_modifier: arrival.is_modifier && matches!(frame.place, Place::Resource(_)),
+            is_required: arrival.is_required,
+        };
+        if asks {
             self.ask(&key);
         }
         Ok(())
@@ -86,7 +102,12 @@ impl Redactor {
             }
             return Ok(());
         }
-        let Some(verdict) = self.verdict(self.member.position, DEAD) else {
+        if self.member.place == Place::Meta {
+            // A tag has to stand in an object.
+            self.goes(start, end, stream);
+            return Ok(());
+        }
+        let Some(verdict) = self.verdict(self.member.position, DEAD, Kind::Scalar) else {
             if frame.drops {
                 self.goes(start, end, stream);
             } else if frame.nulls && token == Token::Null && !self.is_opened() {
@@ -112,45 +133,62 @@ impl Redactor {
                 Ok(())
             }
             Place::Slot { .. } => Err(Error::NotResource),
-            place => self.enter(is_object, self.member.position, place, stream),
+            place if is_object => self.enter_object(self.member.position, place, stream),
+            place => self.enter(false, self.member.position, place, stream),
         }
     }
 
     /// The object that just began is a resource.
     pub(super) fn enter_resource(&mut self, kind: ResourceType, stream: &mut Stream<'_>) -> Result<(), Error> {
-        let implied = self.member.place == Place::Slot { contained: true };
-        if !implied && !is_granted(kind, self.options.granted.as_ref()) {
+        let is_contained = self.member.place == Place::Slot { contained: true };
+        if !is_contained && !is_granted(kind, self.options.granted.as_ref()) {
             return Err(Error::TypeNotGranted);
         }
-        let position = self.program.automaton.resource(self.member.position, kind);
-        self.enter(true, position, Place::Resource(kind), stream)
+        let position = Position { resource: self.program.automaton.resource(kind).state, ..self.member.position };
+        self.enter_object(position, Place::Resource(kind), stream)
     }
 
     /// Judges the container that just began as a whole, and decides how what is inside will be.
-    fn enter(&mut self, is_object: bool, position: Position, place: Place, stream: &mut Stream<'_>) -> Result<(), Error> {
+    pub(super) fn enter(
+        &mut self,
+        is_object: bool,
+        position: Position,
+        place: Place,
+        stream: &mut Stream<'_>,
+    ) -> Result<(), Error> {
         let (start, at) = (self.lexer.start(), self.lexer.at());
         let Some(parent) = self.frames.last() else { return Err(Error::Ended) };
-        let (mut drops, mut until, mut every) = (parent.drops, parent.until, None);
+        let (mut drops, mut until) = (parent.drops, parent.until);
         let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
-        if let Some(verdict) = self.verdict(position, outer) {
-            let deed = self.deed(verdict, false);
-            if !is_object && !verdict.twin && self.is_for_elements(verdict) {
-                every = Some(verdict.rule);
-            } else {
-                self.summary.count(verdict.rule, deed);
-                if place == Place::Modifiers && deed != Deed::Keep {
-                    return Err(Error::ModifierTaken);
-                }
-                if deed == Deed::Replace {
-                    self.is_replaced(verdict.rule, (start, at), stream);
+        let kind = if is_object { Kind::Object } else { Kind::Array };
+        if let Some(verdict) = self.verdict(position, outer, kind) {
+            match self.deed_on_container(verdict) {
+                Fate::Replaced(written) => {
+                    self.summary.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false));
+                    self.put_in_place(&written, (start, at), stream);
+                    if place == Place::Meta {
+                        self.is_tagged();
+                    }
+                    if self.member.is_modifier {
+                        self.modifier_is_taken();
+                    }
                     self.skip_inside(false, false);
                     return Ok(());
                 }
-                (drops, until) = (deed != Deed::Keep, verdict.rule);
+                Fate::Stays => drops = false,
+                Fate::Judged(deed) => {
+                    self.summary.count(verdict.rule, deed);
+                    (drops, until) = (deed != Deed::Keep, verdict.rule);
+                }
             }
         }
-        let out_of_reach = every.is_none() && self.program.automaton.first_inside(position) >= until;
+        let out_of_reach = self.program.automaton.first_inside(position) >= until;
         let loses_root = drops && self.frames.len() == 1;
+        if !is_object && place == Place::Meta {
+            self.goes(start, at, stream);
+            self.skip_inside(false, true);
+            return Ok(());
+        }
         if out_of_reach && place == Place::Elsewhere && !loses_root {
             if drops {
                 self.goes(start, at, stream);
@@ -163,7 +201,10 @@ impl Redactor {
         if is_object {
             self.seen.open();
         }
-        self.push(Frame { is_object, drops, until, every, ..Frame::base(position, place) });
+        if let Place::Resource(kind) = place {
+            self.open_resource(kind, drops && until != self.program.rest, stream);
+        }
+        self.push(Frame { is_object, drops, until, ..Frame::base(position, place) });
         Ok(())
     }
 
@@ -181,7 +222,12 @@ impl Redactor {
             start: self.draft.offset(member),
             value: self.draft.offset(start),
             nulls: self.options.format.is_fhir() && !is_object && in_object && self.member.is_twin,
-            facts: self.facts.len(),
+            facts: match self.frames.last() {
+                // The siblings of an array are those of its elements.
+                Some(parent) if !is_object => parent.facts,
+                _ => self.facts.len(),
+            },
+            is_modifier: self.member.is_modifier,
             asks: is_object && self.asks(position),
             ..frame
         };
@@ -191,14 +237,20 @@ impl Redactor {
     /// A container ends.
     pub(super) fn close(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
         let end = self.lexer.at();
-        let was_opened = self.is_opened();
-        let Some(frame) = self.frames.pop() else { return Err(Error::Ended) };
+        if matches!(self.frames.last(), Some(Frame { place: Place::Meta | Place::Security | Place::Resource(_), .. })) {
+            self.tag(stream);
+        }
+        let mut was_opened = self.is_opened();
+        let Some(mut frame) = self.frames.pop() else { return Err(Error::Ended) };
         if frame.is_object {
             self.seen.close();
             self.facts.truncate(frame.facts);
         }
-        if frame.place == Place::Modifiers && frame.lost && !frame.drops {
-            return Err(Error::ModifierTaken);
+        if frame.is_modifier && !frame.is_object && frame.lost {
+            self.modifier_is_taken();
+        }
+        if matches!(frame.place, Place::Resource(_)) && self.close_resource(&frame, end, stream)? {
+            (was_opened, frame.lost) = (false, true);
         }
         self.member.start = None;
         self.root_ended = self.frames.len() == 1;
@@ -210,6 +262,9 @@ impl Redactor {
             parent.lost = true;
             parent.nulls
         });
+        if frame.is_modifier {
+            self.modifier_is_taken();
+        }
         if self.root_ended {
             return self.is_emptied(&frame, end, stream);
         }
@@ -224,19 +279,19 @@ impl Redactor {
 
     /// A value begins: an element is where its array says.
     fn expect_value(&mut self) {
-        let Some(frame) = self.frames.last() else { return };
-        if frame.is_object {
-            return;
-        }
         let is_root = self.frames.len() == 1;
+        let Some(frame) = self.frames.last_mut().filter(|frame| !frame.is_object) else { return };
+        let index = frame.elements;
+        frame.elements += 1;
         self.member.start.get_or_insert(if is_root { self.draft.sure() } else { self.lexer.start() });
         if is_root {
             (self.member.position, self.member.place) = (frame.position, frame.place);
         } else {
-            self.member.position = self.program.automaton.element(frame.position);
+            self.member.position = self.program.automaton.element(frame.position, index);
             self.member.place = frame.place.element();
         }
         (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);
+        (self.member.is_modifier, self.member.is_required) = (false, false);
     }
 
     pub(super) fn expect_scalar(&mut self) -> Result<(), Error> {

@@ -19,12 +19,24 @@ fn a_rule_says_once_where_it_looks() {
     assert_eq!(rule(json!({"key": "a", "path": "Patient.id", "action": "remove"})), [format!("invalid-rule {at}")]);
     assert_eq!(rule(json!({"path": "Patiant.id", "action": "remove"})), [format!("unknown-type {at}/path")]);
     assert_eq!(rule(json!({"path": "Patient.name[0]", "action": "remove"})), [format!("invalid-rule {at}/path")]);
-    assert_eq!(rule(json!({"path": "Observation.value[x]", "action": "remove"})), [format!("not-supported {at}/path")]);
+    assert_eq!(rule(json!({"path": "Patient.nmae", "action": "remove"})), [format!("invalid-rule {at}/path")]);
+    assert_eq!(rule(json!({"type": "Humanname", "action": "remove"})), [format!("unknown-type {at}/type")]);
+    assert_eq!(
+        rule(json!({"type": "Address", "child": "lines", "action": "remove"})),
+        [format!("invalid-rule {at}/child")]
+    );
+    assert_eq!(rule(json!({"key": "a", "child": "b", "action": "remove"})), [format!("invalid-rule {at}/child")]);
     assert_eq!(rule(json!({"json_path": "a.b", "action": "remove"})), [format!("invalid-rule {at}/json_path")]);
-    assert_eq!(rule(json!({"json_path": "$.a[0]", "action": "remove"})), [format!("not-supported {at}/json_path")]);
-    for valid in
-        [json!({"key": "a"}), json!({"path": "Patient.id"}), json!({"path": "Patient"}), json!({"json_path": "$..a[*]"})]
-    {
+    assert_eq!(rule(json!({"json_path": "$.a[-1]", "action": "remove"})), [format!("not-supported {at}/json_path")]);
+    for valid in [
+        json!({"key": "a"}),
+        json!({"path": "Patient.id"}),
+        json!({"path": "Patient"}),
+        json!({"json_path": "$..a[*]"}),
+        json!({"path": "Observation.value[x]"}),
+        json!({"type": "Address", "child": "line"}),
+        json!({"json_path": "$.a[0]"}),
+    ] {
         let mut valid = valid;
         valid["action"] = json!("remove");
         assert_eq!(rule(valid), [""; 0]);
@@ -38,8 +50,8 @@ fn a_condition_is_a_scalar_of_a_sibling() {
     assert_eq!(rule(json!({"json_path": "$.a[*]", "where": {"x": 1}, "action": "remove"})), [format!("invalid-rule {at}")]);
     assert_eq!(rule(json!({"path": "Patient", "where": {"x": 1}, "action": "remove"})), [format!("invalid-rule {at}")]);
     assert_eq!(
-        rule(json!({"path": "Patient.a", "where": {"x.y": 1}, "action": "remove"})),
-        [format!("invalid-rule {at}/x.y")]
+        rule(json!({"path": "Patient.identifier.value", "where": {"system.y": 1}, "action": "remove"})),
+        [format!("invalid-rule {at}/system.y")]
     );
     assert_eq!(rule(json!({"key": "a", "where": {"x": "1", "y": 2, "z": true, "n": null}, "action": "remove"})), [""; 0]);
 }
@@ -54,6 +66,26 @@ fn an_action_fits_and_has_its_secret() {
     assert_eq!(rule(json!({"key": "a", "action": {"replace": {"x": 1}}})), [format!("invalid-rule {at}/replace")]);
     assert_eq!(rule(json!({"json_path": "$", "action": {"replace": "x"}})), [format!("invalid-rule {at}")]);
     assert_eq!(rule(json!({"path": "Patient", "action": {"mask": {}}})), [format!("invalid-rule {at}")]);
+    let does_not_fit = |path: &str, action: Value| rule(json!({"path": path, "action": action}));
+    for (path, action) in [
+        ("Patient.name", json!({"mask": {}})),
+        ("Patient.name", json!({"replace": "x"})),
+        ("Patient.active", json!({"mask": {}})),
+        ("Patient.gender", json!("year")),
+        ("Patient.birthDate", json!("age_cap")),
+        ("Observation.value[x]", json!({"mask": {}})),
+    ] {
+        assert_eq!(does_not_fit(path, action), [format!("invalid-rule {at}")], "{path}");
+    }
+    for (path, action) in [
+        ("Patient.name.family", json!({"mask": {}})),
+        ("Patient.active", json!({"replace": true})),
+        ("Patient.birthDate", json!("year")),
+        ("Condition.onsetAge", json!("age_cap")),
+        ("Patient.address.postalCode", json!({"zip3": {}})),
+    ] {
+        assert_eq!(does_not_fit(path, action), [""; 0], "{path}");
+    }
     let rotated = json!({"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY", "previous": "OLD"}}}});
     assert_eq!(rule(rotated), [format!("not-supported {at}/hash/key/previous")]);
 }
@@ -66,7 +98,7 @@ fn a_problem_is_told_with_its_place_and_what_to_do() {
         found.iter().map(|problem| problem.to_string().split_once(": ").unwrap().1.to_owned()).collect();
     let expected = [
         "error[unknown-type]: R4 has no resource type `Patiant` at /redaction/p/rules/0/path (help: did you mean `Patient`?)",
-        "warning[risky]: without a modifier a resource says something else: its answer is refused \
+        "warning[risky]: without a modifier a resource says something else: it goes \
          at /redaction/p/rules/1 (help: remove the resource instead, or leave the modifier)",
         "warning[missing-secret]: `ABSENT` is not in the environment: values are removed \
          at /redaction/p/rules/2/action/hash/key/env (help: set it in `vm_config.environment_variables`)",
@@ -78,7 +110,8 @@ fn a_problem_is_told_with_its_place_and_what_to_do() {
 fn a_profile_extends_one_that_is_there_and_not_itself() {
     assert_eq!(problems(&json!({"p": {"extends": "q"}, "q": {}})), [""; 0]);
     assert_eq!(problems(&json!({"p": {"extends": "q"}})), ["missing-reference /redaction/p/extends"]);
-    assert_eq!(problems(&json!({"p": {"extends": "hipaa-safe-harbor"}})), ["not-supported /redaction/p/extends"]);
+    assert_eq!(problems(&json!({"p": {"extends": "hipaa-safe-harbor"}})), [""; 0]);
+    assert_eq!(problems(&json!({"hipaa-safe-harbor": {}})), ["duplicate-name /redaction/hipaa-safe-harbor"]);
     assert_eq!(problems(&json!({"p": {"extends": "p"}})), ["reference-cycle /redaction/p/extends"]);
     let cycle = json!({"p": {"extends": "q"}, "q": {"extends": "r"}, "r": {"extends": "q"}});
     assert_eq!(problems(&cycle), ["reference-cycle /redaction/q/extends", "reference-cycle /redaction/r/extends"]);
@@ -96,8 +129,13 @@ fn a_rule_behind_one_that_takes_all_of_it_is_refused() {
     assert_eq!(both(remove("Patient.name"), json!({"path": "Patient.name.family", "action": "keep"})), refused);
     assert_eq!(both(json!({"path": "Patient.name", "action": "keep"}), remove("Patient.name.family")), refused);
     assert_eq!(both(remove("Patient.name.family"), remove("Patient.name")), [""; 0]);
-    assert_eq!(both(remove("Patient.name"), remove("Patient.names")), [""; 0]);
-    let conditional = json!({"path": "Patient.name", "where": {"use": "x"}, "action": "remove"});
+    assert_eq!(both(remove("Patient.name"), remove("Patient.address")), [""; 0]);
+    let by_type = json!({"type": "HumanName", "action": "remove"});
+    assert_eq!(both(by_type.clone(), json!({"path": "Patient.name", "action": "keep"})), refused);
+    assert_eq!(both(by_type.clone(), json!({"path": "Patient.name.family", "action": "keep"})), refused);
+    assert_eq!(both(by_type.clone(), json!({"path": "Patient.address", "action": "keep"})), [""; 0]);
+    assert_eq!(both(json!({"path": "Patient.name", "action": "keep"}), by_type), [""; 0]);
+    let conditional = json!({"path": "Patient.name", "where": {"gender": "male"}, "action": "remove"});
     assert_eq!(both(conditional, remove("Patient.name")), [""; 0]);
     let mask = json!({"json_path": "$.a", "action": {"mask": {}}});
     assert_eq!(both(mask, json!({"json_path": "$.a.b", "action": "keep"})), [""; 0]);

@@ -210,7 +210,7 @@ fn what_leaves_is_what_the_reference_leaves_however_it_is_cut() {
             assert_eq!(spaced.summary, whole.summary, "{}", context());
         }
     }
-    assert!(changed * 3 > ran, "of {ran} cases only {changed} changed anything");
+    assert!(changed * 4 > ran, "of {ran} cases only {changed} changed anything");
 }
 
 fn cut<'a>(mut text: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
@@ -240,7 +240,7 @@ fn without_space(text: &[u8]) -> String {
 #[test]
 fn mutated_answers_are_refused_or_leave_as_json() {
     let profile = program(&json!({"rules": [
-        {"path": "Patient.a.b", "action": "remove"},
+        {"path": "Patient.contact.name", "action": "remove"},
         {"key": "c", "where": {"s": "x"}, "action": "keep"},
         {"json_path": "$..a[*]", "action": {"mask": {"keep_last": 2}}},
         {"key": "c", "action": "remove"},

@@ -21,6 +21,13 @@ pub(crate) fn programs(profiles: &Value) -> Result<BTreeMap<String, Rc<Program>>
 
 /// The programs of a `redaction` section, and everything that is said of it.
 pub(crate) fn compiled(profiles: &Value) -> (BTreeMap<String, Rc<Program>>, Vec<Diagnostic>) {
+    let mut profiles = profiles.clone();
+    for profile in profiles.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        // What most tests are not about; those that are say so.
+        for (key, value) in [("unknown", json!("keep")), ("security_tag", json!(false))] {
+            profile.as_object_mut().map(|profile| profile.entry(key).or_insert(value));
+        }
+    }
     let text = json!({"version": 1, "name": "test", "routes": [], "redaction": profiles}).to_string();
     let mut report = Report::new(&text);
     let env = |name: &str| match name {

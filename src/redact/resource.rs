@@ -1,0 +1,108 @@
+//! Resources as a whole: what they are tagged with, and that none is left whose meaning would turn around.
+//!
+//! A resource that loses a modifier goes (R4, extensibility.html section 2.4.0.1, and conformance-rules.html#isModifier).
+//! It has to be whole before any of it leaves, then, so its output is kept back to its end ([`Redactor::keep_back`]); of
+//! one that is longer than may be held back, and of the root, the answer is refused instead.
+//!
+//! A tag is written at the end of `meta.security`, of `meta`, or of the resource, wherever one of them is left.
+
+use super::error::Error;
+use super::frame::{Enclosing, Frame};
+use super::place::Place;
+use super::redactor::{Redactor, Stream};
+use super::tag::Tags;
+use crate::fhir::ResourceType;
+
+impl Redactor {
+    /// A resource begins, where it was decided that what is in it will be judged.
+    pub(super) fn open_resource(&mut self, kind: ResourceType, is_taken: bool, stream: &mut Stream<'_>) {
+        let resource = self.program.automaton.resource(kind);
+        let is_contained = self.member.place == Place::Slot { contained: true };
+        let around = self.resources.last().and_then(|around| around.patient.clone());
+        let patient = if is_contained { around } else { self.found.patient.take() };
+        self.draft.flush(stream.data, stream.out);
+        self.resources.push(Enclosing {
+            tags: if is_contained { Tags::default() } else { resource.tags },
+            // A line goes with its end.
+            can_go: resource.can_turn && (self.frames.len() > 1 || self.options.format.is_lines()),
+            is_taken,
+            turned: false,
+            decided: self.draft.decided(),
+            opened: self.opened,
+            patient,
+        });
+    }
+
+    /// A modifier that is a direct element of the innermost resource does not leave.
+    pub(super) fn modifier_is_taken(&mut self) {
+        if let Some(resource) = self.resources.last_mut() {
+            resource.turned = !resource.is_taken;
+        }
+    }
+
+    /// The innermost resource ends. Answers whether it goes because it would say something else.
+    pub(super) fn close_resource(&mut self, frame: &Frame, end: usize, stream: &mut Stream<'_>) -> Result<bool, Error> {
+        let Some(resource) = self.resources.pop() else { return Ok(false) };
+        // Of one that goes as a whole nothing is left to say anything.
+        if !resource.turned || self.opened <= self.frames.len() {
+            return Ok(false);
+        }
+        let length = self.draft.offset(end).saturating_sub(resource.decided);
+        let fits = usize::try_from(length).is_ok_and(|length| length <= self.options.hold_back);
+        let can_go = resource.can_go && fits;
+        if !(can_go && self.draft.take_back((resource.decided, frame.start), end, stream)) {
+            return Err(Error::ModifierTaken);
+        }
+        self.opened = resource.opened.min(self.frames.len());
+        Ok(true)
+    }
+
+    /// What of the output from `kept` on has to wait, since it is of resources that may still go. Of those that are longer
+    /// than may be held back nothing waits.
+    pub(super) fn keep_back(&self, out: &mut Vec<u8>, kept: usize) -> Vec<u8> {
+        let open = self.resources.iter().filter(|resource| resource.can_go);
+        let mut places = open.filter_map(|resource| self.draft.place_in(out, kept, resource.decided));
+        let place = places.find(|place| out.len().saturating_sub(*place) <= self.options.hold_back);
+        place.map(|place| out.split_off(place)).unwrap_or_default()
+    }
+
+    /// The innermost container, which is a resource or part of its `meta`, ends: its tag is written if it was not yet.
+    pub(super) fn tag(&mut self, stream: &mut Stream<'_>) {
+        let Some(place) = self.frames.last().map(|frame| frame.place) else { return };
+        let Some(tags) = self.resources.last().map(|resource| resource.tags).filter(|tags| !tags.is_empty()) else {
+            return;
+        };
+        let around = self.frames.iter().rev().find(|frame| matches!(frame.place, Place::Resource(_)));
+        // What is left of a resource that a rule took is tagged only if something is.
+        if !self.is_opened() && around.is_some_and(|resource| resource.drops) {
+            return;
+        }
+        let codings = tags.codings();
+        let written = match place {
+            Place::Security => codings,
+            Place::Meta => format!(r#""security":[{codings}]"#),
+            _ => format!(r#""meta":{{"security":[{codings}]}}"#),
+        };
+        let start = self.lexer.start();
+        let comma = self.has_members();
+        self.draft.discard(stream.data, start, start, stream.out);
+        if comma {
+            self.draft.write(b",");
+        }
+        self.draft.write(written.as_bytes());
+        self.stays(start, stream);
+        self.is_tagged();
+    }
+
+    /// The innermost resource needs no tag any more.
+    pub(super) fn is_tagged(&mut self) {
+        if let Some(resource) = self.resources.last_mut() {
+            resource.tags = Tags::default();
+        }
+    }
+
+    /// Whether something stands in the innermost container, or will if anything does.
+    fn has_members(&self) -> bool {
+        self.is_opened() || self.frames.last().is_some_and(|frame| frame.pends)
+    }
+}

@@ -1,0 +1,172 @@
+//! Where keys lead: one table of all that make a difference in some state, so that a key costs one look-up however many
+//! rules there are.
+//!
+//! The table is open-addressed and at most half full. Its entries come from the policy and from R4 alone, so nobody who
+//! sends an answer can make look-ups long: a key that is not there ends at the first free slot.
+
+use super::program::{DEAD, Position, StateId};
+
+/// Where a key led to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) position: Position,
+    /// Its number among the keys of the state, when R4 has it there.
+    pub(super) ordinal: Option<u8>,
+    /// The value modifies the resource that it is a direct element of.
+    pub(super) is_modifier: bool,
+    /// The element has to be there.
+    pub(super) is_required: bool,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Transitions {
+    names: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+/// A name that was put down. Longer ones than it can say are refused by whoever compiles rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name {
+    start: u32,
+    length: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// No slot is for [`DEAD`]: nothing leads out of it.
+    from: StateId,
+    to: StateId,
+    /// Where the name stands.
+    start: u32,
+    length: u8,
+    /// A part of the name's hash, so that few names are compared in vain.
+    hash: u8,
+    /// [`NO_ORDINAL`] when it has none.
+    ordinal: u8,
+    flags: u8,
+}
+
+const NO_ORDINAL: u8 = u8::MAX;
+const MODIFIER: u8 = 1;
+const REQUIRED: u8 = 2;
+const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, hash: 0, ordinal: NO_ORDINAL, flags: 0 };
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self::unknown(DEAD)
+    }
+}
+
+impl Arrival {
+    /// By a key that nobody knows.
+    #[inline]
+    pub(super) fn unknown(resource: StateId) -> Self {
+        let position = Position { resource, root: DEAD };
+        Self { position, ordinal: None, is_modifier: false, is_required: false }
+    }
+}
+
+impl Transitions {
+    /// Room for this many keys.
+    pub(super) fn with_room_for(count: usize) -> Self {
+        let slots = count.max(1).saturating_mul(2).next_power_of_two();
+        Self { names: Vec::new(), slots: vec![FREE; slots] }
+    }
+
+    /// Puts a name where many keys can refer to it.
+    pub(super) fn intern(&mut self, name: &str) -> Name {
+        let start = self.names.len();
+        self.names.extend_from_slice(name.as_bytes());
+        Name { start: u32::try_from(start).unwrap_or(0), length: u8::try_from(name.len()).unwrap_or(0) }
+    }
+
+    /// The key `name` leads from one state to another.
+    pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
+        let Name { start, length } = name;
+        let hash = Self::hash(self.name(start, length));
+        let flags = if to.is_modifier { MODIFIER } else { 0 } | if to.is_required { REQUIRED } else { 0 };
+        let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
+        let slot = Slot { from, to: to.position.resource, start, length, hash: (hash >> 24) as u8, ordinal, flags };
+        let mask = self.slots.len().saturating_sub(1);
+        let mut at = Self::place(from, hash) & mask;
+        while let Some(found) = self.slots.get_mut(at) {
+            if found.from == DEAD {
+                *found = slot;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Where `key` leads from a state, if it makes a difference there. The state is in `position.resource`.
+    #[inline]
+    pub(super) fn find(&self, from: StateId, key: &[u8], hash: u32) -> Option<Arrival> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = Self::place(from, hash) & mask;
+        loop {
+            let slot = self.slots.get(at)?;
+            if slot.from == from && slot.hash == (hash >> 24) as u8 && self.name(slot.start, slot.length) == key {
+                return Some(Arrival {
+                    position: Position { resource: slot.to, root: DEAD },
+                    ordinal: (slot.ordinal != NO_ORDINAL).then_some(slot.ordinal),
+                    is_modifier: slot.flags & MODIFIER != 0,
+                    is_required: slot.flags & REQUIRED != 0,
+                });
+            }
+            if slot.from == DEAD {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[inline]
+    fn name(&self, start: u32, length: u8) -> &[u8] {
+        let start = start as usize;
+        self.names.get(start..start.saturating_add(usize::from(length))).unwrap_or_default()
+    }
+
+    #[inline]
+    fn place(from: StateId, hash: u32) -> usize {
+        (hash ^ from.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b) as usize >> 7
+    }
+
+    /// A hash of a key, by its ends, its middle and its length: the names of R4 differ in these.
+    #[inline]
+    pub(super) fn hash(key: &[u8]) -> u32 {
+        let edge = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let short = || key.iter().fold(0_u32, |all, byte| (all << 8) | u32::from(*byte));
+        let (first, last) = if key.len() < 4 { (short(), 0) } else { (edge(key.first_chunk()), edge(key.last_chunk())) };
+        let middle = key.get(key.len() / 2).copied().map_or(0, u32::from);
+        let mixed = first ^ last.rotate_left(13) ^ (middle << 11) ^ (key.len() as u32).rotate_left(27);
+        // The high bits are mixed well; what is looked at first are the low ones.
+        mixed.wrapping_mul(0x9e37_79b1).rotate_left(16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_leads_where_it_was_said_and_no_other_does() {
+        let names: Vec<String> = (0..300).map(|index| format!("{}{}", "name".repeat(index % 4), index % 150)).collect();
+        let mut table = Transitions::with_room_for(300);
+        let mut known = std::collections::HashMap::new();
+        for (index, name) in (1..).zip(&names) {
+            if known.insert((1 + index % 3, name), index).is_none() {
+                let name = table.intern(name);
+                table.insert(1 + index % 3, name, Arrival::unknown(index));
+            }
+        }
+        for name in names.iter().map(String::as_str).chain(["", "n", "absent", "_name1"]) {
+            for from in 1..5 {
+                let found = table.find(from, name.as_bytes(), Transitions::hash(name.as_bytes()));
+                let expected = known.keys().any(|(state, key)| *state == from && *key == name);
+                assert_eq!(found.is_some(), expected, "{name} from {from}");
+            }
+        }
+        assert!(Transitions::default().find(1, b"a", Transitions::hash(b"a")).is_none());
+    }
+}
