@@ -6,6 +6,7 @@
 mod authentication;
 mod redaction;
 mod route;
+mod scan;
 mod units;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use route::{
     Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Fhir, JsonLimits, Match, Redact,
     RequestChecks, ResponseChecks, ResponseHeaders, Route, RouteDefaults, parse_network,
 };
+pub use scan::{Configured, Detector, DetectorName, MrnOptions, ScanOptions};
 pub use units::{Duration, Secret, Size, Timestamp};
 
 /// A Carewarden policy.
