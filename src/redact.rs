@@ -30,6 +30,7 @@
 mod action;
 mod automaton;
 mod compile;
+pub mod detect;
 mod draft;
 mod error;
 mod frame;

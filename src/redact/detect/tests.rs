@@ -1,0 +1,228 @@
+//! The cases of `tests/fixtures/detectors.json`, and what holds of every text.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::*;
+
+/// Texts that one list of detectors reads. `form` is `text`; `raw`, JSON as it stands between quotes; `xhtml`; or
+/// `raw xhtml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    scan: serde_json::Value,
+    form: String,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    text: String,
+    /// Absent when nothing is found.
+    masked: Option<String>,
+}
+
+const ALL: &str = r#"["us_ssn", "phone", "email", "ip", "url", "date", "us_zip", "mrn", "npi", "mbi", "payment_card"]"#;
+
+fn compiled(scan: &str) -> (Detectors, Vec<String>) {
+    let mut report = Report::new(scan);
+    let node = Node::parse(scan, &mut report).unwrap();
+    let detectors = Detectors::compile(&serde_json::from_str(scan).unwrap(), &node, &mut report);
+    (detectors, report.into_vec().iter().map(ToString::to_string).collect())
+}
+
+fn detectors(scan: &str) -> Detectors {
+    let (detectors, problems) = compiled(scan);
+    assert_eq!(problems, [""; 0]);
+    detectors
+}
+
+/// What is written for `raw`, without quotes, and how many matches there were.
+fn masked(detectors: &Detectors, raw: &str, is_xhtml: bool) -> (String, u32) {
+    let mut out = Vec::new();
+    let write = if is_xhtml { Detectors::write_xhtml } else { Detectors::write };
+    let count = write(detectors, raw.as_bytes(), &mut out).unwrap();
+    assert_eq!(count == 0, out.is_empty());
+    let written = String::from_utf8(out).unwrap();
+    let inner = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    (inner.map_or_else(|| raw.to_owned(), str::to_owned), count)
+}
+
+fn raw(text: &str, form: &str) -> String {
+    if form.starts_with("raw") {
+        return text.to_owned();
+    }
+    let quoted = serde_json::to_string(text).unwrap();
+    quoted.get(1..quoted.len() - 1).unwrap().to_owned()
+}
+
+fn groups() -> Vec<Group> {
+    serde_json::from_str(include_str!("../../../tests/fixtures/detectors.json")).unwrap()
+}
+
+#[test]
+fn every_case_is_masked_as_its_fixture_says() {
+    let mut wrong = Vec::new();
+    for Group { scan, form, cases } in groups() {
+        let detectors = detectors(&scan.to_string());
+        let mut names = BTreeSet::new();
+        for Case { name, text, masked: wanted } in cases {
+            assert!(names.insert(name.clone()), "two cases of {scan} are called {name}");
+            let wanted = wanted.unwrap_or_else(|| text.clone());
+            let (found, _) = masked(&detectors, &raw(&text, &form), form.ends_with("xhtml"));
+            let wanted = raw(&wanted, &form);
+            if found != wanted {
+                wrong.push(format!("{scan} {form}, {name}:\n  wanted {wanted}\n  found  {found}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_detector_has_eight_cases_of_each_side() {
+    for known in KNOWN {
+        let groups = groups();
+        let own = groups.iter().find(|group| group.scan == serde_json::json!([known.text])).unwrap();
+        let found = own.cases.iter().filter(|case| case.masked.is_some()).count();
+        assert!(found >= 8 && own.cases.len() - found >= 8, "{}: {found} of {}", known.text, own.cases.len());
+    }
+}
+
+#[test]
+fn what_was_masked_stays_as_it_is() {
+    for Group { scan, form, cases } in groups() {
+        let detectors = detectors(&scan.to_string());
+        for Case { name, text, masked: wanted } in cases {
+            let wanted = raw(&wanted.unwrap_or(text), &form);
+            let again = masked(&detectors, &wanted, form.ends_with("xhtml"));
+            assert_eq!(again, (wanted, 0), "{scan} {name}");
+        }
+    }
+}
+
+#[test]
+fn matches_are_counted_wherever_they_stand() {
+    let detectors = detectors(ALL);
+    for (text, count) in [("", 0), ("123-45-6789", 1), ("é123", 0), ("123-45-6789 a@b.org 123-45-6789", 3)] {
+        assert_eq!(masked(&detectors, text, false).1, count, "{text}");
+        assert_eq!(masked(&detectors, &format!("<p title='{text}'>{text}</p>"), true).1, count * 2, "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_is_json_and_balanced_markup() {
+    let all = detectors(ALL);
+    for Group { form, cases, .. } in groups() {
+        for Case { name, text, .. } in cases {
+            let raw = raw(&text, &form);
+            for is_xhtml in [false, true] {
+                let found = masked(&all, &raw, is_xhtml).0;
+                let found: String = serde_json::from_str(&format!("\"{found}\"")).unwrap();
+                let text: String = serde_json::from_str(&format!("\"{raw}\"")).unwrap();
+                let tags = |text: &str| text.matches(['<', '>']).count();
+                if is_xhtml && form == "xhtml" {
+                    assert_eq!(tags(&found), tags(&text), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_text_of_anything_takes_linear_time() {
+    let detectors = detectors(&ALL.replace("]", r#", {"mrn": {"pattern": "[0-9]{1,20}x|a{0,9}b"}}]"#));
+    for unit in [
+        "1",
+        ".",
+        "<",
+        "a@",
+        "a@a.",
+        "1 ",
+        "1-",
+        "1.",
+        "1:",
+        ":",
+        "://",
+        "a://",
+        "www.",
+        "<a '",
+        "<!--",
+        "<![CDATA[",
+        "&",
+        "&#1",
+        "&#",
+        "4111 ",
+        "+1",
+        "(555) ",
+        "March ",
+        "12 ",
+        "MRN ",
+        "\\\"@",
+        "\\u0031",
+        "\u{ad}",
+        "\u{200b}",
+        "<b/>1",
+        "<a b='1'",
+        "http://a.b/<b/>1",
+        "a",
+        "-",
+        " ",
+        "\\n",
+        "SSN ",
+        "123-45-6789 ",
+        "é",
+        "]]>",
+        "<?",
+        "12/12/",
+        "ab1",
+        "f:",
+        "1a:",
+    ] {
+        let time = |size: usize| {
+            let text = unit.repeat(size / unit.len());
+            let start = Instant::now();
+            masked(&detectors, &text, false);
+            masked(&detectors, &text, true);
+            start.elapsed()
+        };
+        // Linear, the whole takes four times as long as the quarter; quadratic, sixteen times, and many seconds.
+        let (quarter, whole) = (time(1 << 14), time(1 << 16));
+        assert!(whole < quarter * 9 + Duration::from_millis(300), "{unit:?}: {quarter:?}, then {whole:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_said_where_it_stands() {
+    for (scan, wanted) in [
+        (
+            "[]",
+            "1:1: error[invalid-value]: there is nothing to look for at (document) (help: name a detector, such as \"us_ssn\")",
+        ),
+        (r#"["phone", "phone"]"#, "1:11: error[duplicate-name]: this detector stands twice at /1 (help: keep one)"),
+        (
+            r#"["ip", {"mrn": {"pattern": "M*"}}]"#,
+            "1:28: error[invalid-value]: the pattern matches the empty text at /1/mrn/pattern (help: ask for at least one character: `{1,8}`)",
+        ),
+    ] {
+        assert_eq!(compiled(scan).1, [wanted]);
+    }
+    assert_eq!(compiled(r#"["mrn", {"mrn": {"pattern": "A[0-9]{4}"}}, {"mrn": {"pattern": "B[0-9]{4}"}}]"#).1.len(), 0);
+}
+
+#[test]
+fn detectors_show_no_more_than_their_names() {
+    let detectors = detectors(r#"["us_ssn", {"mrn": {"pattern": "SECRET[0-9]{2}"}}]"#);
+    assert_eq!(format!("{detectors:?}"), r#"["us_ssn", "mrn"]"#);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let detectors = detectors(ALL);
+    assert_eq!(detectors.write(b"1\xff", &mut Vec::new()), Err(Error::Encoding));
+    assert_eq!(detectors.write_xhtml(b"\xff", &mut Vec::new()), Err(Error::Encoding));
+}
