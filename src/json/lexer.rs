@@ -302,6 +302,9 @@ impl Lexer {
 
     #[inline]
     fn text_goes_on(&mut self, token: Token, text: Text, at: usize, data: &[u8]) -> Result<Option<Token>, Error> {
+        // A key is not read past its limit, so that what stands behind that matters nowhere.
+        let most = if token == Token::Key { self.limits.max_key.saturating_add(self.start + 2) } else { usize::MAX };
+        let data = data.get(..most).unwrap_or(data);
         let progress = text.read(data, at, &mut self.escaped)?;
         self.at = match progress {
             Progress::Closed(end) => end,

@@ -95,6 +95,7 @@ fn depth_keys_and_numbers_are_bounded_and_strings_are_not() {
     assert_eq!(verdict("[[[]]]"), Err(Error::TooDeep));
     assert_eq!(verdict(r#"{"abcd":1}"#), Err(Error::LongKey));
     assert_eq!(verdict(r#"{"abcd"#), Err(Error::LongKey));
+    assert_eq!(verdict(r#"{"abcd\x":1}"#), Err(Error::LongKey));
     assert_eq!(verdict("[12345]"), Err(Error::LongNumber));
     assert_eq!(verdict(&format!("[\"{}\"]", "x".repeat(300))), Ok(()));
 }
