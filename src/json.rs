@@ -8,12 +8,14 @@
 //! keys and numbers past [`Limits`]; and, by [`walk`] and whoever uses [`SeenKeys`], a key that stands twice in one
 //! object, compared after unescaping (RFC 8259 section 4 leaves its meaning open, and two readers would differ).
 
+mod block;
 mod check;
 mod keys;
 mod lexer;
 mod number;
 mod scan;
 mod skip;
+mod stride;
 mod string;
 
 pub use check::{Event, Value, check, walk};

@@ -78,7 +78,7 @@ pub struct Lexer {
     pub(super) open: Vec<Container>,
     pub(super) expected: Expected,
     pub(super) unfinished: Option<Unfinished>,
-    start: usize,
+    pub(super) start: usize,
     pub(super) at: usize,
     pub(super) escaped: bool,
 }
@@ -393,7 +393,7 @@ impl Lexer {
     }
 
     #[inline]
-    fn value_ended(&mut self) {
+    pub(super) fn value_ended(&mut self) {
         self.expected = if self.open.is_empty() { Expected::End } else { Expected::Comma };
     }
 }

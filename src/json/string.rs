@@ -52,7 +52,8 @@ impl Text {
         }
     }
 
-    fn next(self, byte: u8) -> Result<Self, Error> {
+    /// The state after one byte more.
+    pub(super) fn next(self, byte: u8) -> Result<Self, Error> {
         match (self, byte) {
             (Self::Plain, 0x20..0x80) => Ok(Self::Plain),
             (Self::Plain, 0..0x20) => Err(Error::Syntax),

@@ -272,7 +272,7 @@ impl Redactor {
 
     /// Passes through a container that was judged whole. Answers whether there is more to do.
     fn skip(&mut self, skip: Skip, stream: &mut Stream<'_>) -> Result<bool, Error> {
-        let refused = if skip.watches { RESOURCE_TYPE } else { b"" };
+        let refused: &[&[u8]] = if skip.watches { &[RESOURCE_TYPE] } else { &[] };
         let ended = match self.lexer.skip(stream.data, skip.depth, refused)? {
             Skipped::Met => return Err(Error::MisplacedResource),
             Skipped::Ended => true,
