@@ -17,8 +17,9 @@ pub(super) struct Classes {
     pub(super) second: u64,
     pub(super) first: u64,
     pub(super) quotes: u64,
-    /// There is a backslash, a control character or a byte beyond ASCII.
-    pub(super) is_special: bool,
+    /// Control characters and bytes beyond ASCII.
+    pub(super) unusual: u64,
+    pub(super) has_backslash: bool,
 }
 
 /// The bits of the special bytes of a block.
@@ -38,8 +39,8 @@ pub(super) use words::{classes, specials};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vectors {
     use std::arch::wasm32::{
-        i8x16, i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_lt, i8x16_splat, i8x16_swizzle, u8x16_lt, u8x16_splat, u16x8_shr,
-        u64x2, v128, v128_and, v128_or,
+        i8x16, i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_lt, i8x16_splat, i8x16_swizzle, u8x16_lt, u8x16_splat, u16x8_shl,
+        u16x8_shr, u64x2, v128, v128_and, v128_or,
     };
 
     use super::{BLOCK, Classes, Specials};
@@ -48,15 +49,16 @@ mod vectors {
     pub(in crate::json) fn classes(block: &[u8; BLOCK]) -> Classes {
         let bytes = vectors(block);
         let codes = bytes.map(codes);
-        let doubled = codes.map(|code| i8x16_add(code, code));
-        let special = bytes.map(special);
-        let any = v128_or(v128_or(special[0], special[1]), v128_or(special[2], special[3]));
+        let [a, b, c, d] = bytes.map(|bytes| i8x16_eq(bytes, i8x16_splat(b'\\'.cast_signed())));
         Classes {
             third: bits(codes),
-            second: bits(doubled),
-            first: bits(doubled.map(|code| i8x16_add(code, code))),
+            // The wider shift is one instruction, and what it brings over to the next byte is never its highest bit.
+            second: bits(codes.map(|code| u16x8_shl(code, 1))),
+            first: bits(codes.map(|code| u16x8_shl(code, 2))),
             quotes: equal(bytes, b'"'),
-            is_special: i8x16_bitmask(any) != 0,
+            // As signed numbers, both are below the space.
+            unusual: bits(bytes.map(|bytes| i8x16_lt(bytes, i8x16_splat(0x20)))),
+            has_backslash: i8x16_bitmask(v128_or(v128_or(a, b), v128_or(c, d))) != 0,
         }
     }
 
@@ -104,13 +106,6 @@ mod vectors {
         v128_and(i8x16_swizzle(class, slot), i8x16_eq(i8x16_swizzle(known, slot), bytes))
     }
 
-    /// The highest bit is set for a backslash and, since as signed numbers both are below the space, for controls and
-    /// bytes beyond ASCII.
-    #[inline]
-    fn special(bytes: v128) -> v128 {
-        v128_or(i8x16_lt(bytes, i8x16_splat(0x20)), i8x16_eq(bytes, i8x16_splat(b'\\'.cast_signed())))
-    }
-
     #[inline]
     fn equal(bytes: [v128; 4], byte: u8) -> u64 {
         bits(bytes.map(|bytes| i8x16_eq(bytes, i8x16_splat(byte.cast_signed()))))
@@ -147,7 +142,8 @@ mod words {
             second: bits(&codes, 6),
             first: bits(&codes, 5),
             quotes: bits(&codes, 4),
-            is_special: bits(&codes, 3) != 0,
+            unusual: bits(&codes, 3),
+            has_backslash: bits(&codes, 2) != 0,
         }
     }
 
@@ -160,7 +156,7 @@ mod words {
         }
     }
 
-    /// The class in the three highest bits, then whether it is a quote, then whether it is special.
+    /// The class in the three highest bits, then whether it is a quote, unusual, a backslash.
     #[inline]
     fn code(byte: u8) -> u8 {
         let is = |other: u8| u8::from(byte == other);
@@ -170,8 +166,8 @@ mod words {
         let (comma, colon) = (is(b','), is(b':'));
         let white = is(b' ') | is(b'\n') | is(b'\r') | is(b'\t');
         let first = ((begins | ends) & is_object) | colon | white;
-        let special = is(b'\\') | u8::from(byte < 0x20) | byte >> 7;
-        (begins | ends) << 7 | (begins | comma | colon) << 6 | first << 5 | is(b'"') << 4 | special << 3
+        let unusual = u8::from(byte < 0x20) | byte >> 7;
+        (begins | ends) << 7 | (begins | comma | colon) << 6 | first << 5 | is(b'"') << 4 | unusual << 3 | is(b'\\') << 2
     }
 
     /// One bit of each byte.
@@ -217,7 +213,8 @@ mod tests {
             second: bits(&|byte| class(byte) & 2 != 0),
             first: bits(&|byte| class(byte) & 1 != 0),
             quotes: bits(&|byte| byte == b'"'),
-            is_special: specials != Specials { backslashes: 0, controls: 0, beyond_ascii: 0 },
+            unusual: specials.controls | specials.beyond_ascii,
+            has_backslash: specials.backslashes != 0,
         };
         (classes, specials)
     }

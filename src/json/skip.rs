@@ -9,10 +9,7 @@ use super::block::BLOCK;
 use super::lexer::{Container, Expected, Unfinished};
 use super::stride::{MAX_OPEN, Next, Pass, Rules, Stride};
 use super::string::Text;
-use super::{Error, Lexer, Token, unescape};
-
-/// The rest of a string that is so long already is left to the lexer, which needs less for each byte of a string.
-const LONG: usize = 2 * BLOCK;
+use super::{Error, Framing, Lexer, Token, unescape};
 
 /// Where passing through ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +24,7 @@ pub enum Skipped {
 
 impl Lexer {
     /// Reads to the end of the container whose members are at `depth`, or behind the first key that is one of `sought`,
-    /// unescaped.
+    /// unescaped. Of a string that goes on behind `data`, only what is left of it is known afterwards.
     pub fn skip(&mut self, data: &[u8], depth: usize, sought: &[&[u8]]) -> Result<Skipped, Error> {
         loop {
             if self.skip_blocks(data, depth, sought) {
@@ -60,21 +57,21 @@ impl Lexer {
     fn skip_blocks(&mut self, data: &[u8], depth: usize, sought: &[&[u8]]) -> bool {
         let around = depth.saturating_sub(1);
         let max_open = self.limits.max_depth.saturating_sub(around).min(MAX_OPEN as usize) as u32;
-        let limits = self.limits;
-        let rules = Rules { framing: self.framing, limits: &limits, max_open, sought };
+        let no_lines = if self.framing == Framing::Lines { u64::MAX } else { 0 };
+        let rules = Rules { no_lines, max_number: self.limits.max_number, max_open, sought };
         // A key in a block is within its limit.
-        if depth == 0 || limits.max_key < BLOCK {
+        if depth == 0 || self.limits.max_key < BLOCK {
             return false;
         }
         let Some(mut stride) = self.stride(around) else { return false };
         let begin = self.at;
         while let Some(block) = data.get(self.at..).and_then(<[u8]>::first_chunk) {
             match stride.pass(block, &rules) {
-                Pass::Passed(bytes) => {
+                Pass::Passed(bytes) => self.at += bytes,
+                Pass::Inside(bytes) => {
+                    // The lexer needs less for each byte of a string, and this one is long.
                     self.at += bytes;
-                    if stride.inside == 1 && stride.string >= LONG {
-                        break;
-                    }
+                    break;
                 }
                 Pass::Ended(bytes) => {
                     self.at += bytes;
@@ -109,12 +106,12 @@ impl Lexer {
         };
         let inner = self.open.get(around..).filter(|inner| (1..MAX_OPEN as usize).contains(&inner.len()))?;
         let open = inner.iter().fold(1, |open, container| open << 1 | u64::from(*container == Container::Object));
-        Some(Stride { inside: 0, next, open, string: 0, escaped: false })
+        Some(Stride { inside: 0, next, open })
     }
 
     /// Goes on where a stride stopped.
     fn take_over(&mut self, stride: &Stride, around: usize) {
-        let Stride { inside, next, open, string, escaped } = *stride;
+        let Stride { inside, next, open } = *stride;
         let depth = MAX_OPEN - open.leading_zeros();
         self.open.truncate(around);
         self.open.extend((0..depth).rev().map(|level| match open >> level & 1 {
@@ -122,8 +119,7 @@ impl Lexer {
             _ => Container::Object,
         }));
         if inside == 1 {
-            self.start = self.at.saturating_sub(string);
-            self.escaped = escaped;
+            (self.start, self.escaped) = (self.at, false);
             self.unfinished = Some(Unfinished::Text(Token::String, Text::Plain));
             return;
         }

@@ -10,16 +10,18 @@
 //! closing bracket stands. A block ends before a number, a name or a key that goes over its end, so that only strings
 //! that are values lie across.
 
-use super::block::{self, BLOCK};
+use super::block::{self, BLOCK, Classes};
 use super::number::Number;
 use super::string::Text;
-use super::{Framing, Limits};
 
 /// How much of a block is passed at most: the next byte's bit says what may stand there.
 const STEP: u32 = BLOCK as u32 - 1;
 
 /// How many containers it can have open: one bit each below a mark.
 pub(super) const MAX_OPEN: u32 = u64::BITS - 1;
+
+/// The containers that are open when all have ended: the mark.
+const OUTERMOST: u64 = 1;
 
 /// Where passing through stands, between tokens or in a string that is a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +32,6 @@ pub(super) struct Stride {
     pub(super) next: Next,
     /// The open containers, innermost lowest: 1 for an object, 0 for an array, and a 1 above them.
     pub(super) open: u64,
-    /// How far back the string it is in began, if in one.
-    pub(super) string: usize,
-    /// Whether that string holds escapes.
-    pub(super) escaped: bool,
 }
 
 /// What may come next: 1 where it may, else 0. After a value none may, but a comma or an end.
@@ -51,9 +49,12 @@ pub(super) struct Next {
 /// What is asked of a text besides the grammar.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules<'a> {
-    pub(super) framing: Framing,
-    pub(super) limits: &'a Limits,
-    /// How many containers may be open.
+    /// All bits where the end of a line would end the value, as would no other control character: none may stand outside
+    /// strings. Else 0.
+    pub(super) no_lines: u64,
+    /// The longest number, in bytes.
+    pub(super) max_number: usize,
+    /// How many containers may be open, at most [`MAX_OPEN`].
     pub(super) max_open: u32,
     /// The keys that must not be passed, unescaped.
     pub(super) sought: &'a [&'a [u8]],
@@ -64,6 +65,8 @@ pub(super) struct Rules<'a> {
 pub(super) enum Pass {
     /// This much was passed.
     Passed(usize),
+    /// So was this, all of it inside a string.
+    Inside(usize),
     /// This much, up to and with the end of the outermost container.
     Ended(usize),
     /// Nothing.
@@ -71,11 +74,13 @@ pub(super) enum Pass {
 }
 
 /// The bits of the strings of a block, and what they allow.
+#[derive(Clone, Copy)]
 struct Strings {
     quotes: u64,
     /// From each opening quote up to the closing one, without it.
-    bytes: u64,
+    text: u64,
     backslashes: u64,
+    /// Control characters where none may stand.
     bad: u64,
     /// How many bytes may be passed.
     end: u32,
@@ -86,111 +91,107 @@ impl Stride {
     #[inline]
     pub(super) fn pass(&mut self, bytes: &[u8; BLOCK], rules: &Rules<'_>) -> Pass {
         let classes = block::classes(bytes);
-        let strings = if classes.is_special {
-            special_strings(bytes, classes.quotes, self.inside, rules.framing)
-        } else {
-            let (quotes, bytes) = (classes.quotes, in_strings(classes.quotes, self.inside));
-            Strings { quotes, bytes, backslashes: 0, bad: 0, end: STEP }
-        };
-        let Strings { quotes, bytes: text, backslashes, mut bad, end } = strings;
-        let (third, second, first) = (classes.third, classes.second, classes.first);
+        let quotes = classes.quotes;
+        let text = in_strings(quotes, self.inside);
+        if classes.has_backslash || classes.unusual & text != 0 {
+            let pass;
+            (*self, pass) = self.pass_special(bytes, classes, rules);
+            return pass;
+        }
+        let strings = Strings { quotes, text, backslashes: 0, bad: classes.unusual & rules.no_lines, end: STEP };
+        self.prove(bytes, classes, strings, rules)
+    }
+
+    /// The same where there is more to see to. It has code of its own, for the sake of the plain one's.
+    #[inline(never)]
+    fn pass_special(mut self, bytes: &[u8; BLOCK], classes: Classes, rules: &Rules<'_>) -> (Self, Pass) {
+        let strings = special_strings(bytes, classes.quotes, self.inside, rules.no_lines);
+        let pass = self.prove(bytes, classes, strings, rules);
+        (self, pass)
+    }
+
+    #[inline(always)]
+    fn prove(&mut self, bytes: &[u8; BLOCK], classes: Classes, strings: Strings, rules: &Rules<'_>) -> Pass {
+        let Classes { third, second, first, .. } = classes;
+        let Strings { quotes, text, backslashes, bad, end } = strings;
         let outside = !(text | quotes);
         let brackets = third & outside;
         let (opening, closing) = (brackets & second, brackets & !second);
-        let separators = !third & second & outside;
+        let separators = second & outside & !third;
         let (colons, commas) = (separators & first, separators & !first);
-        let white = !(third | second) & first & outside & below(end);
-        let scalars = !(third | second | first) & outside;
+        let plain = outside & !(third | second);
+        let (white, scalars) = (plain & first & below(end), plain & !first);
 
-        let innermost = self.open & 1;
-        let brackets_of = Brackets { opening: opening & below(end), closing: closing & below(end), objects: first };
-        let Some((open, into_objects, ended)) = brackets_of.follow(self.open, rules.max_open) else {
+        if MAX_OPEN - self.open.leading_zeros() + opening.count_ones() > rules.max_open {
             return Pass::Stopped;
-        };
-        let in_objects = fill(into_objects << 1 | innermost, !brackets);
-        bad |= closing & (in_objects ^ first);
+        }
+        let Walk { open, into_objects, last: outermost } = walk(self.open, brackets & below(end), second, first);
+        let in_objects = fill(into_objects << 1 | self.open & 1, !brackets);
 
+        let opening_quotes = quotes & text;
         let begin = after(opening | separators, self.next.begin, white);
         let no_end = after(separators, self.next.no_end, white);
         let key = after(opening & first | commas & in_objects, self.next.key, white);
-        let opening_quotes = quotes & text;
         let keys = opening_quotes & key;
         let key_ends = text.wrapping_add(keys) & !text;
         let colon = after(key_ends, self.next.colon, white);
         let values = opening | scalars & !(scalars << 1);
-        bad |= (values | opening_quotes) & !begin | commas & begin | values & key | closing & no_end | colons ^ colon;
+        let misplaced = (values | opening_quotes) ^ begin & !closing | values & key | colons ^ colon;
+        let bad = bad | misplaced | closing & (no_end | in_objects ^ first);
 
         // A key, a number or a name that may go on behind the end is left for the next block.
         let last = BLOCK as u32 - (!(text | scalars) & below(end)).leading_zeros();
-        let end = if last < end && bit(keys | scalars, last) == 1 { last } else { end };
-        let passed = ended.map_or_else(|| below(end), |end| below(end) << 1 | 1);
+        let end = if bit(keys | scalars, last) == 1 { last } else { end };
+        let ended = open == OUTERMOST;
+        let passed = if ended { outermost | outermost - 1 } else { below(end) };
         if bad & passed != 0 || end == 0 {
             return Pass::Stopped;
         }
-        let (keys, key_ends) = (keys & passed, key_ends & passed);
-        if !rules.sought.is_empty() && shows_key(bytes, keys, key_ends, backslashes, rules.sought) {
+        if !rules.sought.is_empty() && shows_key(bytes, keys & passed, key_ends & passed, backslashes, rules.sought) {
             return Pass::Stopped;
         }
-        if scalars & passed != 0 && !are_scalars(bytes, scalars & passed, rules.limits) {
+        if scalars & passed != 0 && !are_scalars(bytes, scalars & passed, rules.max_number) {
             return Pass::Stopped;
+        }
+        if ended {
+            return Pass::Ended(outermost.trailing_zeros() as usize + 1);
         }
         self.open = open;
-        if let Some(end) = ended {
-            return Pass::Ended(end as usize + 1);
-        }
-        let inside = bit(text, end - 1);
-        self.follow_string(inside, last, end, backslashes);
-        self.inside = inside;
+        self.inside = bit(text, end - 1);
         self.next = Next { begin: bit(begin, end), no_end: bit(no_end, end), key: bit(key, end), colon: bit(colon, end) };
-        Pass::Passed(end as usize)
-    }
-
-    /// Keeps in mind where the string began that goes over the end of the block, at `first` if it is not the one that
-    /// did so before.
-    #[inline]
-    fn follow_string(&mut self, inside: u64, first: u32, end: u32, backslashes: u64) {
-        let goes_on = first == 0 && self.inside == 1;
-        self.string = if goes_on { self.string.saturating_add(end as usize) } else { end.saturating_sub(first) as usize };
-        let own = backslashes & below(end) & !below(first);
-        self.escaped = inside == 1 && (own != 0 || goes_on && self.escaped);
+        if quotes & passed == 0 && self.inside == 1 { Pass::Inside(end as usize) } else { Pass::Passed(end as usize) }
     }
 }
 
-/// The brackets of a block outside strings.
-struct Brackets {
-    opening: u64,
-    closing: u64,
-    /// Those of objects, among other bits.
-    objects: u64,
+/// What a walk over brackets comes to.
+struct Walk {
+    /// The containers that are open behind it; none but the mark when the outermost one ended.
+    open: u64,
+    /// The brackets behind which an object is the innermost container.
+    into_objects: u64,
+    /// The last bracket, which may have ended the outermost container.
+    last: u64,
 }
 
-impl Brackets {
-    /// The containers that are open behind them, which brackets have an object for the innermost container behind them,
-    /// and the bit that ends the outermost container, where the walk ends. Nothing when too many may be open.
-    #[inline]
-    fn follow(&self, mut open: u64, max_open: u32) -> Option<(u64, u64, Option<u32>)> {
-        if MAX_OPEN - open.leading_zeros() + self.opening.count_ones() > max_open {
-            return None;
-        }
-        let mut into_objects = 0;
-        let mut rest = self.opening | self.closing;
-        while rest != 0 {
-            let lowest = rest & rest.wrapping_neg();
-            rest ^= lowest;
-            open = if self.opening & lowest != 0 { open << 1 | u64::from(self.objects & lowest != 0) } else { open >> 1 };
-            into_objects |= lowest & (open & 1).wrapping_neg();
-            if open == 1 {
-                return Some((open, into_objects, Some(lowest.trailing_zeros())));
-            }
-        }
-        Some((open, into_objects, None))
+/// Goes over brackets, each opening or not, of an object or not, up to the end of the outermost container.
+#[inline(always)]
+fn walk(mut open: u64, mut brackets: u64, opening: u64, objects: u64) -> Walk {
+    let (mut into_objects, mut last) = (0, 0);
+    while brackets != 0 && open != OUTERMOST {
+        last = brackets & brackets.wrapping_neg();
+        brackets ^= last;
+        // Which it is cannot be foreseen: both are worked out, and one is taken.
+        let (pushed, popped) = (open << 1 | u64::from(objects & last != 0), open >> 1);
+        open = if opening & last != 0 { pushed } else { popped };
+        into_objects |= last & (open & 1).wrapping_neg();
     }
+    Walk { open, into_objects, last }
 }
 
 /// The bits of the strings of a block that has backslashes, controls or bytes beyond ASCII. It ends before a character or
 /// an escape that goes over its end, or is none.
 #[inline(never)]
-fn special_strings(bytes: &[u8; BLOCK], quotes: u64, inside: u64, framing: Framing) -> Strings {
+fn special_strings(bytes: &[u8; BLOCK], quotes: u64, inside: u64, no_lines: u64) -> Strings {
     let specials = block::specials(bytes);
     let mut end = STEP;
     if specials.beyond_ascii != 0 {
@@ -206,12 +207,7 @@ fn special_strings(bytes: &[u8; BLOCK], quotes: u64, inside: u64, framing: Frami
         end = end_of_escapes(bytes, escaped, end);
     }
     let text = in_strings(quotes, inside);
-    let bad = match framing {
-        Framing::One => specials.controls & text,
-        // The end of a line would end the value.
-        Framing::Lines => specials.controls,
-    };
-    Strings { quotes, bytes: text, backslashes, bad, end }
+    Strings { quotes, text, backslashes, bad: specials.controls & (text | no_lines), end }
 }
 
 /// The characters behind a backslash that is not itself escaped: runs of backslashes of odd length end before them.
@@ -272,27 +268,29 @@ fn bit(bits: u64, index: u32) -> u64 {
 }
 
 /// Whether one of the keys is sought, or could be by its escapes.
-#[inline]
+#[inline(always)]
 fn shows_key(bytes: &[u8; BLOCK], keys: u64, key_ends: u64, backslashes: u64, sought: &[&[u8]]) -> bool {
-    if backslashes & key_ends.wrapping_sub(keys) != 0 {
-        return true;
-    }
-    sought.iter().any(|key| {
-        let length = key.len() as u32 + 1;
-        let mut found = if length < STEP { (keys << length) & key_ends } else { 0 };
-        while found != 0 {
-            let end = found.trailing_zeros() as usize;
-            found &= found - 1;
-            if end.checked_sub(key.len()).and_then(|begin| bytes.get(begin..end)) == Some(key) {
-                return true;
-            }
+    // By their lengths few can be.
+    let ends = sought.iter().fold(0, |ends, key| ends | keys.checked_shl(key.len() as u32 + 1).unwrap_or(0));
+    let found = ends & key_ends;
+    backslashes & key_ends.wrapping_sub(keys) != 0 || found != 0 && ends_key(bytes, found, sought)
+}
+
+/// Whether one of the keys ends where there is a bit.
+fn ends_key(bytes: &[u8; BLOCK], mut ends: u64, sought: &[&[u8]]) -> bool {
+    while ends != 0 {
+        let text = bytes.get(..ends.trailing_zeros() as usize).unwrap_or_default();
+        let is_key = |key: &&[u8]| text.strip_suffix(*key).is_some_and(|before| before.ends_with(b"\""));
+        if sought.iter().any(is_key) {
+            return true;
         }
-        false
-    })
+        ends &= ends - 1;
+    }
+    false
 }
 
 /// Whether each run of bits is a number or a name.
-fn are_scalars(bytes: &[u8; BLOCK], mut runs: u64, limits: &Limits) -> bool {
+fn are_scalars(bytes: &[u8; BLOCK], mut runs: u64, max_number: usize) -> bool {
     while runs != 0 {
         let begin = runs.trailing_zeros();
         let length = (!(runs >> begin)).trailing_zeros();
@@ -300,7 +298,7 @@ fn are_scalars(bytes: &[u8; BLOCK], mut runs: u64, limits: &Limits) -> bool {
         let text = bytes.get(begin as usize..end as usize).unwrap_or_default();
         let is_scalar = match text {
             b"true" | b"false" | b"null" => true,
-            _ => is_number(text) && text.len() <= limits.max_number,
+            _ => is_number(text) && text.len() <= max_number,
         };
         if !is_scalar {
             return false;
