@@ -9,6 +9,7 @@
 //! ([`Lexer::unfinished`]), so that its bytes can leave before it ends. Keys and numbers are bounded.
 
 use super::number::Number;
+use super::scan::end_of_plain;
 use super::string::{Progress, Text};
 use super::{Error, Limits};
 
@@ -297,10 +298,23 @@ impl Lexer {
     #[inline]
     fn string(&mut self, token: Token, data: &[u8]) -> Result<Option<Token>, Error> {
         self.escaped = false;
-        self.text_goes_on(token, Text::Plain, self.at + 1, data)
+        let begin = self.at + 1;
+        let end = end_of_plain(data, begin);
+        // Most are plain and whole.
+        let is_key = token == Token::Key;
+        if data.get(end) != Some(&b'"') || is_key && end - begin > self.limits.max_key {
+            return self.text_goes_on(token, Text::Plain, begin, data);
+        }
+        self.at = end + 1;
+        if is_key {
+            self.expected = Expected::Colon;
+        } else {
+            self.value_ended();
+        }
+        Ok(Some(token))
     }
 
-    #[inline]
+    #[inline(never)]
     fn text_goes_on(&mut self, token: Token, text: Text, at: usize, data: &[u8]) -> Result<Option<Token>, Error> {
         // A key is not read past its limit, so that what stands behind that matters nowhere.
         let most = if token == Token::Key { self.limits.max_key.saturating_add(self.start + 2) } else { usize::MAX };
