@@ -28,8 +28,10 @@
 //! key that stands twice may be found after its first value has left, redacted as that value's rules ask.
 
 mod action;
+mod age;
 mod automaton;
 mod compile;
+mod date;
 pub mod detect;
 mod draft;
 mod error;
@@ -50,6 +52,7 @@ mod tag;
 mod transitions;
 mod walk;
 mod within;
+mod zip;
 
 pub use compile::{compile, compile_preset};
 pub use error::Error;

@@ -27,7 +27,6 @@ const PLANNED: &[&str] = &[
     "introspection",
     "validate",
     "preset",
-    "scan",
     "compartment",
     "scopes",
     "labels",

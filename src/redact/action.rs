@@ -6,7 +6,10 @@ use std::rc::Rc;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use super::date::{self, Dated, Shifting};
+use super::detect::Detectors;
 use super::reference::id_in;
+use super::zip::Zip3;
 use crate::json::{Characters, Error, unescape};
 
 /// What happens to a value, ready to be done.
@@ -34,6 +37,21 @@ pub(super) enum Action {
     Scan(Rc<Detectors>),
 }
 
+/// What is known of a string beside its text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'r> {
+    /// It is a reference, or a URL that may be one.
+    pub(super) is_reference: bool,
+    /// It is an instant, which cannot be less exact.
+    pub(super) is_instant: bool,
+    /// It is XHTML.
+    pub(super) is_markup: bool,
+    /// The patient it is about.
+    pub(super) patient: Option<&'r str>,
+    /// Seconds since 1970.
+    pub(super) now: Option<i64>,
+}
+
 /// What an action makes of a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
@@ -57,13 +75,8 @@ impl Action {
     }
 
     /// What it makes of a string; `raw` is what stands between its quotes.
-    pub(super) fn write(
-        &self,
-        raw: &[u8],
-        is_reference: bool,
-        patient: Option<&str>,
-        now: Option<i64>,
-    ) -> Result<Written, Error> {
+    pub(super) fn write(&self, raw: &[u8], value: About<'_>) -> Result<Written, Error> {
+        let About { is_reference, is_instant, is_markup, patient, now } = value;
         let mut out = Vec::new();
         match self {
             Self::Remove | Self::AgeCap => return Ok(Written::Gone),
@@ -72,22 +85,35 @@ impl Action {
             Self::Mask(mask) => mask.write(raw, &mut out)?,
             Self::Hash(key) => key.write(raw, is_reference, &mut out)?,
             Self::Scan(detectors) => {
-                if detectors.write(raw, &mut out)? == 0 {
+                let found = if is_markup { detectors.write_xhtml(raw, &mut out)? } else { detectors.write(raw, &mut out)? };
+                if found == 0 {
                     return Ok(Written::Same);
                 }
             }
             Self::Year | Self::Shift(_) | Self::Zip3(_) => {
                 let text = unescape(raw);
                 let Ok(text) = std::str::from_utf8(&text) else { return Ok(Written::Gone) };
-                return Ok(self.generalize(text, patient, now));
+                return Ok(self.generalize(text, is_instant, patient, now));
             }
         }
         Ok(Written::Text(out))
     }
 
-    fn generalize(&self, text: &str, patient: Option<&str>, now: Option<i64>) -> Written {
-        let _ = (text, patient, now);
-        Written::Gone
+    fn generalize(&self, text: &str, is_instant: bool, patient: Option<&str>, now: Option<i64>) -> Written {
+        let dated = match (self, now, patient) {
+            (Self::Zip3(zip), ..) => zip.cut(text).map_or(Dated::Gone, Dated::Text),
+            (Self::Year, Some(now), _) => date::year(text, now, is_instant),
+            (Self::Shift(shifting), Some(now), Some(patient)) => shifting.shift(text, patient, now),
+            // Whose date it is, or how long ago, nobody knows.
+            _ => Dated::Absent,
+        };
+        match dated {
+            Dated::Same => Written::Same,
+            // Digits, signs and letters alone.
+            Dated::Text(text) => Written::Text([b"\"", text.as_bytes(), b"\""].concat()),
+            Dated::Gone => Written::Gone,
+            Dated::Absent => Written::Absent,
+        }
     }
 }
 
@@ -133,6 +159,11 @@ impl HashKey {
         derivation.update(profile.as_bytes());
         let key = derivation.finalize().into_bytes();
         Hmac::new_from_slice(&key).ok().map(Self)
+    }
+
+    /// The key itself, for what is derived in another way.
+    pub(super) fn mac(&self) -> Hmac<Sha256> {
+        self.0.clone()
     }
 
     /// The HMAC-SHA-256 of a text in hexadecimal.
@@ -211,19 +242,5 @@ mod tests {
     fn hashes_of_two_profiles_differ_and_the_key_is_not_shown() {
         assert_ne!(hashed("p", "123", false), hashed("q", "123", false));
         assert_eq!(format!("{:?}", HashKey::new(&[7; 32], "p")), "Some(HashKey)");
-    }
-}
-/// TEMP
-#[derive(Debug)]
-pub(super) struct Shifting;
-/// TEMP
-#[derive(Debug)]
-pub(super) struct Zip3;
-/// TEMP
-#[derive(Debug)]
-pub(super) struct Detectors;
-impl Detectors {
-    fn write(&self, _: &[u8], _: &mut Vec<u8>) -> Result<u32, Error> {
-        Ok(0)
     }
 }

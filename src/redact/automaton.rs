@@ -68,6 +68,8 @@ struct Member {
     ordinal: Option<u8>,
     is_modifier: bool,
     is_required: bool,
+    /// What it is, where R4 says so.
+    of: Option<Type>,
 }
 
 /// Builds the automaton of rules, whose order is their precedence.
@@ -169,7 +171,7 @@ impl Builder<'_> {
             let mut items = self.on_member(meaning, Some(element.name()));
             items.extend(self.starts(Anchor::Type(target)));
             let to = self.state(Meaning { of: Some(target), items })?;
-            members.push(Member { name: element.name().into(), to, ordinal: None, is_modifier, is_required });
+            members.push(Member { name: element.name().into(), to, ordinal: None, is_modifier, is_required, of: Some(target) });
             if target.kind() == Kind::Primitive {
                 let name = format!("_{}", element.name());
                 let mut items = self.on_member(meaning, Some(&name));
@@ -177,7 +179,7 @@ impl Builder<'_> {
                 items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
                 let to = self.state(Meaning { of: Type::twin(), items })?;
                 // It holds an id and extensions, no meaning of its own.
-                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false });
+                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false, of: None });
             }
         }
         for (number, member) in members.iter_mut().enumerate().take(ORDINALS) {
@@ -195,7 +197,7 @@ impl Builder<'_> {
         for name in wanted {
             let to = self.state(Meaning { of: None, items: self.on_member(meaning, Some(&name)) })?;
             if to != other {
-                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false });
+                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false, of: None });
             }
         }
         Ok(members)
@@ -347,11 +349,13 @@ impl Builder<'_> {
         let mut table = Transitions::with_room_for(count);
         let mut names: HashMap<&str, Name> = HashMap::new();
         for (from, members) in (0..).zip(&self.members) {
-            for Member { name, to, ordinal, is_modifier, is_required } in members {
+            for Member { name, to, ordinal, is_modifier, is_required, of } in members {
                 let name = *names.entry(name).or_insert_with(|| table.intern(name));
                 let position = Position { resource: *to, root: DEAD };
                 let (ordinal, is_modifier, is_required) = (*ordinal, *is_modifier, *is_required);
-                table.insert(from, name, Arrival { position, ordinal, is_modifier, is_required });
+                let is = |name: &str| of.is_some_and(|of| of.name() == name);
+                let (is_instant, is_markup) = (is("instant"), is("xhtml"));
+                table.insert(from, name, Arrival { position, ordinal, is_modifier, is_required, is_instant, is_markup });
             }
         }
         table

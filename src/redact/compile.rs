@@ -12,9 +12,12 @@ use std::rc::Rc;
 
 use super::action::{Action, HashKey, Mask};
 use super::automaton::{Source, Sources, build};
+use super::date::Shifting;
+use super::detect::Detectors;
 use super::preset;
 use super::program::{Condition, ConditionId, NO_RULE, Program, Rule, RuleId, Scalar};
 use super::syntax::{Anchor, Selector};
+use super::zip::Zip3;
 use crate::fhir::elements::Type;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::{Node, Value as NodeValue};
@@ -163,7 +166,7 @@ impl<'a> Compiler<'a, '_> {
         line.iter().find_map(|owner| self.profile(owner).and_then(&of))
     }
 
-    fn action(&mut self, profile: &str, action: &model::Action, _at: &Node) -> Action {
+    fn action(&mut self, profile: &str, action: &model::Action, at: &Node) -> Action {
         let key =
             |secret: &model::Secret| (self.env)(&secret.env).and_then(|secret| HashKey::new(secret.as_bytes(), profile));
         match action {
@@ -177,7 +180,13 @@ impl<'a> Compiler<'a, '_> {
             model::Action::Hash(model::HashOptions { key: secret }) => key(secret).map_or(Action::Remove, Action::Hash),
             model::Action::Year => Action::Year,
             model::Action::AgeCap => Action::AgeCap,
-            model::Action::ShiftDates(_) | model::Action::Zip3(_) => Action::Remove,
+            model::Action::ShiftDates(model::ShiftOptions { key: secret, days }) => {
+                key(secret).map_or(Action::Remove, |key| Action::Shift(Shifting::new(key.mac(), *days)))
+            }
+            model::Action::Zip3(options) => Action::Zip3(Zip3::new(options)),
+            model::Action::Scan(options) => {
+                Action::Scan(Rc::new(Detectors::compile(options, at.key("action").key("scan"), self.report)))
+            }
         }
     }
 

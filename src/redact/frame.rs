@@ -101,6 +101,9 @@ pub(super) struct Member {
     pub(super) is_modifier: bool,
     /// R4 wants it to be there.
     pub(super) is_required: bool,
+    /// R4 says that it is an instant, or XHTML.
+    pub(super) is_instant: bool,
+    pub(super) is_markup: bool,
 }
 
 /// What is being done with the tokens.

@@ -1,6 +1,6 @@
 //! What becomes of a value once it is judged: it stays, it goes, or something stands in its place.
 
-use super::action::{Action, Written};
+use super::action::{About, Action, Written};
 use super::error::Error;
 use super::frame::Frame;
 use super::program::{DEAD, Position, Rule, RuleId, StateId, Verdict};
@@ -106,8 +106,14 @@ impl Redactor {
 
     /// What an action makes of a string; `raw` is what stands between its quotes.
     fn write_string(&self, rule: RuleId, raw: &[u8]) -> Result<Written, Error> {
-        let patient = self.resources.last().and_then(|resource| resource.patient.as_deref());
-        Ok(self.action(rule).write(raw, self.member.is_reference, patient, self.options.now)?)
+        let value = About {
+            is_reference: self.member.is_reference,
+            is_instant: self.member.is_instant,
+            is_markup: self.member.is_markup,
+            patient: self.resources.last().and_then(|resource| resource.patient.as_deref()),
+            now: self.options.now,
+        };
+        Ok(self.action(rule).write(raw, value)?)
     }
 
     /// Something else stands in the place of a value now.

@@ -128,6 +128,8 @@ impl Redactor {
             is_reference: false,
             is_modifier: false,
             is_required: false,
+            is_instant: false,
+            is_markup: false,
         };
         Self {
             summary: Summary::new(&program),

@@ -16,6 +16,10 @@ pub(super) struct Arrival {
     pub(super) is_modifier: bool,
     /// The element has to be there.
     pub(super) is_required: bool,
+    /// It is an instant.
+    pub(super) is_instant: bool,
+    /// It is XHTML.
+    pub(super) is_markup: bool,
 }
 
 /// See the module's documentation.
@@ -50,6 +54,8 @@ struct Slot {
 const NO_ORDINAL: u8 = u8::MAX;
 const MODIFIER: u8 = 1;
 const REQUIRED: u8 = 2;
+const INSTANT: u8 = 4;
+const MARKUP: u8 = 8;
 const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, hash: 0, ordinal: NO_ORDINAL, flags: 0 };
 
 impl Default for Arrival {
@@ -63,7 +69,7 @@ impl Arrival {
     #[inline]
     pub(super) fn unknown(resource: StateId) -> Self {
         let position = Position { resource, root: DEAD };
-        Self { position, ordinal: None, is_modifier: false, is_required: false }
+        Self { position, ordinal: None, is_modifier: false, is_required: false, is_instant: false, is_markup: false }
     }
 }
 
@@ -85,7 +91,8 @@ impl Transitions {
     pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
         let Name { start, length } = name;
         let hash = Self::hash(self.name(start, length));
-        let flags = if to.is_modifier { MODIFIER } else { 0 } | if to.is_required { REQUIRED } else { 0 };
+        let flags = [(to.is_modifier, MODIFIER), (to.is_required, REQUIRED), (to.is_instant, INSTANT), (to.is_markup, MARKUP)];
+        let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
         let slot = Slot { from, to: to.position.resource, start, length, hash: (hash >> 24) as u8, ordinal, flags };
         let mask = self.slots.len().saturating_sub(1);
@@ -112,6 +119,8 @@ impl Transitions {
                     ordinal: (slot.ordinal != NO_ORDINAL).then_some(slot.ordinal),
                     is_modifier: slot.flags & MODIFIER != 0,
                     is_required: slot.flags & REQUIRED != 0,
+                    is_instant: slot.flags & INSTANT != 0,
+                    is_markup: slot.flags & MARKUP != 0,
                 });
             }
             if slot.from == DEAD {

@@ -43,6 +43,8 @@ impl Redactor {
             is_reference: is_reference_key(&key),
             is_modifier: arrival.is_modifier && matches!(frame.place, Place::Resource(_)),
             is_required: arrival.is_required,
+            is_instant: arrival.is_instant,
+            is_markup: arrival.is_markup,
         };
         if asks {
             self.ask(&key);

@@ -6,6 +6,7 @@
 //! can live with.
 
 use super::action::{Action, Written};
+use super::age::{self, Age};
 use super::error::Error;
 use super::frame::Sought;
 use super::place::Place;
@@ -33,7 +34,13 @@ pub(super) struct AgeParts {
 impl AgeParts {
     /// What of the age may leave.
     pub(super) fn capped(&self) -> Written {
-        Written::Gone
+        let [value, comparator, unit, system, code] =
+            [&self.value, &self.comparator, &self.unit, &self.system, &self.code].map(Option::as_deref);
+        match age::judge(value, comparator, unit, system, code) {
+            Age::Stays => Written::Same,
+            Age::Capped => Written::Text(age::CAPPED.to_vec()),
+            Age::Gone => Written::Gone,
+        }
     }
 
     fn part(&mut self, key: &[u8]) -> Option<&mut Option<String>> {

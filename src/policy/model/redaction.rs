@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::scan::ScanOptions;
 use super::units::Secret;
 
 /// A redaction profile: rules in order, the first that touches a value wins.
@@ -94,6 +95,8 @@ pub enum Action {
     Zip3(Zip3Options),
     /// Of an Age over 89 years only that it is one.
     AgeCap,
+    /// What these detectors find in a text put out of sight.
+    Scan(ScanOptions),
 }
 
 /// The value that `replace` writes.
