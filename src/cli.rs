@@ -5,6 +5,7 @@
 
 mod check;
 mod keygen;
+mod preset;
 mod redact;
 mod schema;
 mod simulation;
@@ -27,6 +28,7 @@ Examples:
   carewarden check policies/clinic/policy.json
   carewarden test policies/*
   carewarden redact --policy policies/clinic/policy.json --profile billing bundle.json
+  carewarden redact --preset hipaa-safe-harbor bundle.json
   carewarden keygen"
 )]
 struct Arguments {
@@ -39,6 +41,7 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Redact(redact::Redact),
+    Preset(preset::Preset),
     Keygen(keygen::Keygen),
     Schema(schema::Schema),
 }
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Test(test) => test.run(),
         Command::Redact(redact) => redact.run(),
+        Command::Preset(preset) => preset.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Schema(schema) => schema.run(),
     };

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::{CannotRun, Outcome, environment, policy_path, style};
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
-use crate::redact::{Format, Options, Redactor};
+use crate::redact::{Format, Options, Program, Redactor, Summary, compile_preset, preset};
 
 /// Redact a file with a profile of a policy, as Envoy would redact an answer.
 #[derive(Debug, Args)]
@@ -19,16 +19,23 @@ Streams: a file of any size needs little memory. Ends with 1 when the input is r
 or cut before its last bracket, so that no reader takes it for whole.
 
 Examples:
+  carewarden redact --preset hipaa-safe-harbor --report patient.json
   carewarden redact --policy policy.json --profile billing patient.json
   curl -s $FHIR/Patient/1 | carewarden redact --policy policy.json --profile billing
   carewarden redact --policy policy.json --profile research --as fhir+ndjson export.ndjson")]
 pub(super) struct Redact {
     /// The policy file.
-    #[arg(long)]
-    policy: PathBuf,
+    #[arg(long, requires = "profile", required_unless_present = "preset")]
+    policy: Option<PathBuf>,
     /// The profile's name under `redaction`.
+    #[arg(long, requires = "policy")]
+    profile: Option<String>,
+    /// A profile that comes with Carewarden, which needs no policy; `carewarden preset` lists them.
+    #[arg(long, conflicts_with_all = ["policy", "profile"])]
+    preset: Option<String>,
+    /// Say on standard error, when done, how many values each rule and each action took; never the values.
     #[arg(long)]
-    profile: String,
+    report: bool,
     /// How to read the input; told by the file's ending when absent, and FHIR JSON where that tells nothing.
     #[arg(long = "as", value_enum)]
     layout: Option<Layout>,
@@ -52,25 +59,43 @@ enum Layout {
 
 impl Redact {
     pub(super) fn run(self) -> Result<Outcome, CannotRun> {
-        let path = policy_path(&self.policy);
+        let program = self.program()?;
+        let options = Options { now: Some(now()), ..Options::new(self.format()) };
+        let redactor = Redactor::new(Rc::clone(&program), options);
+        let output = Withholding::new(std::io::stdout().lock());
+        let (outcome, summary) = match &self.file {
+            Some(path) => {
+                let file = File::open(path).map_err(|error| CannotRun::reading(path, &error))?;
+                stream(file, redactor, output)?
+            }
+            None => stream(std::io::stdin().lock(), redactor, output)?,
+        };
+        if self.report {
+            report(&program, &summary);
+        }
+        Ok(outcome)
+    }
+
+    /// The rules to redact by.
+    fn program(&self) -> Result<Rc<Program>, CannotRun> {
+        if let Some(name) = &self.preset {
+            let known = || preset::names().collect::<Vec<_>>().join(", ");
+            return compile_preset(name, &environment)
+                .ok_or_else(|| CannotRun(format!("there is no preset `{name}`; there are {}", known())));
+        }
+        let (Some(policy), Some(profile)) = (&self.policy, &self.profile) else {
+            return Err(CannotRun("name a policy and a profile of it, or a preset".to_owned()));
+        };
+        let path = policy_path(policy);
         let policy = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
         let (engine, found) = Engine::load(&policy, &environment);
         let Some(engine) = engine else {
             let first = found.iter().find(|found| found.severity == Severity::Error).map(ToString::to_string);
             return Err(CannotRun(format!("`{}` is refused: {}", path.display(), first.unwrap_or_default())));
         };
-        let Some(program) = engine.profile(&self.profile) else {
-            return Err(CannotRun(format!("`{}` has no redaction profile `{}`", path.display(), self.profile)));
-        };
-        let redactor = Redactor::new(Rc::clone(&program), Options::new(self.format()));
-        let output = Withholding::new(std::io::stdout().lock());
-        match &self.file {
-            Some(path) => {
-                let file = File::open(path).map_err(|error| CannotRun::reading(path, &error))?;
-                stream(file, redactor, output)
-            }
-            None => stream(std::io::stdin().lock(), redactor, output),
-        }
+        engine
+            .profile(profile)
+            .ok_or_else(|| CannotRun(format!("`{}` has no redaction profile `{profile}`", path.display())))
     }
 
     fn format(&self) -> Format {
@@ -84,7 +109,17 @@ impl Redact {
     }
 }
 
-fn stream(mut input: impl Read, mut redactor: Redactor, mut output: Withholding<impl Write>) -> Result<Outcome, CannotRun> {
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn stream(
+    mut input: impl Read,
+    mut redactor: Redactor,
+    mut output: Withholding<impl Write>,
+) -> Result<(Outcome, Summary), CannotRun> {
     let mut chunk = vec![0; 64 << 10];
     let mut out = Vec::with_capacity(chunk.len());
     loop {
@@ -96,13 +131,32 @@ fn stream(mut input: impl Read, mut redactor: Redactor, mut output: Withholding<
         };
         if let Err(error) = judged {
             style::complain(&format!("the input is refused: {error}"));
-            return Ok(Outcome::Findings);
+            return Ok((Outcome::Findings, redactor.summary().clone()));
         }
         output.write(&out)?;
         if read == 0 {
             output.release()?;
-            return Ok(Outcome::Fine);
+            return Ok((Outcome::Fine, redactor.summary().clone()));
         }
+    }
+}
+
+/// Says what was done, in numbers.
+fn report(program: &Program, summary: &Summary) {
+    let Summary { rules, removed, kept, replaced, masked, hashed, generalized, shifted, scanned } = summary;
+    let deeds = [
+        ("removed", removed),
+        ("kept", kept),
+        ("replaced", replaced),
+        ("masked", masked),
+        ("hashed", hashed),
+        ("generalized", generalized),
+        ("shifted", shifted),
+        ("scanned", scanned),
+    ];
+    let by_rule = program.rules().zip(rules);
+    for (what, count) in deeds.into_iter().chain(by_rule).filter(|(_, count)| **count > 0) {
+        style::tell(&format!("{count:>10}  {what}"));
     }
 }
 

@@ -26,6 +26,12 @@ pub(super) fn complain(problem: &str) {
     let _ = writeln!(stderr, "{label}: {problem}");
 }
 
+/// Says on standard error what was done, where standard output holds a result.
+pub(super) fn tell(what: &str) {
+    // Where even this cannot be written, the result is there all the same.
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
 fn shows_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

@@ -137,7 +137,7 @@ impl Answer {
         } else if let Some(format) = self.format_of_body(head)? {
             let program =
                 self.plan.profile.as_ref().map_or_else(|| Rc::new(Program::pass()), |(_, program)| Rc::clone(program));
-            let options = Options { granted: self.plan.granted, ..Options::new(format) };
+            let options = Options { granted: self.plan.granted, now: Some(host.now()), ..Options::new(format) };
             self.body = Body::Redacting(Box::new(Redactor::new(program, options)));
             effects.next = Next::Hold(self.plan.timeout);
         } else {

@@ -85,7 +85,8 @@ impl Action {
             Self::Mask(mask) => mask.write(raw, &mut out)?,
             Self::Hash(key) => key.write(raw, is_reference, &mut out)?,
             Self::Scan(detectors) => {
-                let found = if is_markup { detectors.write_xhtml(raw, &mut out)? } else { detectors.write(raw, &mut out)? };
+                let found =
+                    if is_markup { detectors.write_xhtml(raw, &mut out)? } else { detectors.write(raw, &mut out)? };
                 if found == 0 {
                     return Ok(Written::Same);
                 }

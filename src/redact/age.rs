@@ -83,7 +83,11 @@ mod tests {
             ("40", Some("~"), None, None, Some("a"), Age::Gone),
             ("x", None, None, None, Some("a"), Age::Gone),
         ] {
-            assert_eq!(judge(Some(value), comparator, unit, system, code), expected, "{value} {unit:?} {code:?} {comparator:?}");
+            assert_eq!(
+                judge(Some(value), comparator, unit, system, code),
+                expected,
+                "{value} {unit:?} {code:?} {comparator:?}"
+            );
         }
         assert_eq!(judge(Some(&"9".repeat(400)), None, None, None, Some("a")), Age::Capped);
         assert_eq!(judge(None, None, None, None, Some("a")), Age::Gone);

@@ -171,15 +171,30 @@ impl Builder<'_> {
             let mut items = self.on_member(meaning, Some(element.name()));
             items.extend(self.starts(Anchor::Type(target)));
             let to = self.state(Meaning { of: Some(target), items })?;
-            members.push(Member { name: element.name().into(), to, ordinal: None, is_modifier, is_required, of: Some(target) });
+            members.push(Member {
+                name: element.name().into(),
+                to,
+                ordinal: None,
+                is_modifier,
+                is_required,
+                of: Some(target),
+            });
             if target.kind() == Kind::Primitive {
                 let name = format!("_{}", element.name());
                 let mut items = self.on_member(meaning, Some(&name));
                 let starts = self.starts(Anchor::Type(target));
                 items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
+                items.extend(Type::twin().map(|of| self.starts(Anchor::Type(of))).unwrap_or_default());
                 let to = self.state(Meaning { of: Type::twin(), items })?;
                 // It holds an id and extensions, no meaning of its own.
-                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false, of: None });
+                members.push(Member {
+                    name: name.into(),
+                    to,
+                    ordinal: None,
+                    is_modifier: false,
+                    is_required: false,
+                    of: None,
+                });
             }
         }
         for (number, member) in members.iter_mut().enumerate().take(ORDINALS) {
@@ -197,7 +212,14 @@ impl Builder<'_> {
         for name in wanted {
             let to = self.state(Meaning { of: None, items: self.on_member(meaning, Some(&name)) })?;
             if to != other {
-                members.push(Member { name: name.into(), to, ordinal: None, is_modifier: false, is_required: false, of: None });
+                members.push(Member {
+                    name: name.into(),
+                    to,
+                    ordinal: None,
+                    is_modifier: false,
+                    is_required: false,
+                    of: None,
+                });
             }
         }
         Ok(members)

@@ -218,7 +218,8 @@ mod tests {
             Dated::Text(text) => text,
             other => panic!("{text}: {other:?}"),
         };
-        let (first, last) = (read(&day("2020-02-28")).unwrap(), read(&day("2020-03-01")).unwrap());
+        let (first, last) = (day("2020-02-28"), day("2020-03-01"));
+        let (first, last) = (read(&first).unwrap(), read(&last).unwrap());
         let (Known::Day(first, _), Known::Day(last, _)) = (first, last) else { panic!("two days") };
         assert_eq!(last - first, Duration::days(2));
         assert!(day("2020-02-28T10:11:12.5+01:00").ends_with("T10:11:12.5+01:00"));

@@ -91,7 +91,8 @@ impl Transitions {
     pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
         let Name { start, length } = name;
         let hash = Self::hash(self.name(start, length));
-        let flags = [(to.is_modifier, MODIFIER), (to.is_required, REQUIRED), (to.is_instant, INSTANT), (to.is_markup, MARKUP)];
+        let flags =
+            [(to.is_modifier, MODIFIER), (to.is_required, REQUIRED), (to.is_instant, INSTANT), (to.is_markup, MARKUP)];
         let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
         let slot = Slot { from, to: to.position.resource, start, length, hash: (hash >> 24) as u8, ordinal, flags };

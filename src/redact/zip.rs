@@ -26,7 +26,10 @@ impl Zip3 {
     pub(super) fn cut(&self, text: &str) -> Option<String> {
         let (area, rest) = text.split_at_checked(3)?;
         let (local, more) = rest.split_at_checked(2)?;
-        let more = more.strip_prefix('-').map_or_else(|| Some(more).filter(|more| matches!(more.len(), 0 | 4)), |four| (four.len() == 4).then_some(four))?;
+        let more = more.strip_prefix('-').map_or_else(
+            || Some(more).filter(|more| matches!(more.len(), 0 | 4)),
+            |four| (four.len() == 4).then_some(four),
+        )?;
         if ![area, local, more].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
             return None;
         }

@@ -9,6 +9,7 @@ mod diagnostics;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod planted;
 mod properties;
 #[cfg(test)]
 mod reference;

@@ -231,16 +231,17 @@ impl Compiler<'_, '_> {
         for (rule, selector) in selectors {
             let Anchor::Resource(kind) = selector.anchor else { continue };
             let Some(of) = Type::of_resource(kind) else { continue };
-            let is_kept = |name: &str| {
-                selectors.iter().any(|(_, own)| {
-                    own.anchor == selector.anchor && own.begins_with(name)
-                        || own.is_whole() && own.anchor == selector.anchor
+            let keeps = |rule: &RedactionRule| !matches!(rule.action, model::Action::Remove);
+            let is_kept = |element: &Element| {
+                selectors.iter().filter(|(rule, _)| keeps(rule)).any(|(_, own)| match own.anchor {
+                    Anchor::Type(of) => of == element.of() && own.ways.iter().any(Vec::is_empty),
+                    anchor => anchor == selector.anchor && (own.is_whole() || own.begins_with(element.name())),
                 })
             };
             let lost: Vec<&str> = of
                 .elements()
                 .iter()
-                .filter(|element| element.is_modifier() && !is_kept(element.name()))
+                .filter(|element| element.is_modifier() && !is_kept(element))
                 .map(Element::name)
                 .filter(|name| !matches!(*name, "modifierExtension" | "implicitRules"))
                 .collect();
@@ -259,7 +260,7 @@ impl Compiler<'_, '_> {
 }
 
 /// The first rule of this anchor: what is said of a resource type is said once.
-fn first_of<'r>(selectors: &[(&'r RedactionRule, Selector)], anchor: Anchor) -> *const RedactionRule {
+fn first_of(selectors: &[(&RedactionRule, Selector)], anchor: Anchor) -> *const RedactionRule {
     selectors.iter().find(|(_, own)| own.anchor == anchor).map_or(std::ptr::null(), |(rule, _)| std::ptr::from_ref(*rule))
 }
 

@@ -24,9 +24,9 @@ pub(super) fn of_resource(text: &str) -> Result<Selector, Fault> {
     Ok(Selector::new(Anchor::Resource(kind), ways))
 }
 
-/// Reads `Address` and `line`.
+/// Reads `Address` and `line`. What stands beside a primitive, in its twin, is an `Element`.
 pub(super) fn of_datatype(name: &str, child: Option<&str>) -> Result<Selector, Fault> {
-    let of = Type::named(name).filter(|of| !matches!(of.name(), "Element" | "BackboneElement"));
+    let of = Type::named(name).filter(|of| of.name() != "BackboneElement");
     let Some(of) = of else {
         let all = Type::all().filter(|of| matches!(of.kind(), Kind::Primitive | Kind::Complex));
         let near = nearest(name, all.map(Type::name));
