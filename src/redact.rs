@@ -32,7 +32,7 @@ mod age;
 mod automaton;
 mod compile;
 mod date;
-pub mod detect;
+mod detect;
 mod draft;
 mod error;
 mod frame;

@@ -4,7 +4,7 @@
 //! all of it, or passes nothing; it never judges that something is wrong. Whoever uses it leaves what was not passed to
 //! the lexer, so that results, errors and their order are the lexer's, however the text is cut.
 //!
-//! Each kind of byte is a word of bits (see [`block`](super::block)). Which bytes are in strings is the running parity of
+//! Each kind of byte is a word of bits (see [`block`]). Which bytes are in strings is the running parity of
 //! the quotes. That a token may stand where it does is a matter of the token before it, but for white space between, over
 //! which an addition carries ([`after`]). Only brackets are looked at in turn, to know in what each comma and each
 //! closing bracket stands. A block ends before a number, a name or a key that goes over its end, so that only strings
@@ -143,7 +143,7 @@ impl Stride {
         let last = BLOCK as u32 - (!(text | scalars) & below(end)).leading_zeros();
         let end = if bit(keys | scalars, last) == 1 { last } else { end };
         let ended = open == OUTERMOST;
-        let passed = if ended { outermost | outermost - 1 } else { below(end) };
+        let passed = if ended { outermost | (outermost - 1) } else { below(end) };
         if bad & passed != 0 || end == 0 {
             return Pass::Stopped;
         }

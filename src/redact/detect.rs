@@ -58,7 +58,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// Detectors, ready to read.
-pub struct Detectors(Vec<Ready>);
+pub(super) struct Detectors(Vec<Ready>);
 
 struct Ready {
     /// Its index in [`KNOWN`].
@@ -85,7 +85,7 @@ impl Detectors {
     /// Makes detectors ready. `at` is the list in the policy; what is wrong with it is in `report`, and the detectors
     /// count only when that has no errors.
     #[must_use]
-    pub fn compile(options: &ScanOptions, at: &Node, report: &mut Report) -> Self {
+    pub(super) fn compile(options: &ScanOptions, at: &Node, report: &mut Report) -> Self {
         let ScanOptions(detectors) = options;
         if detectors.is_empty() {
             report
@@ -105,7 +105,7 @@ impl Detectors {
 
     /// Writes the masked form of a string, with quotes; `raw` is what stands between its quotes. Says how many matches it
     /// masked; when there are none nothing is written.
-    pub fn write(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, Error> {
+    pub(super) fn write(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, Error> {
         if self.cannot_match(raw) {
             return Ok(0);
         }
@@ -118,7 +118,7 @@ impl Detectors {
 
     /// Writes the masked form of a string that is XHTML, such as `Narrative.div`, as [`Self::write`] does. It is
     /// well-formed if it was.
-    pub fn write_xhtml(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, Error> {
+    pub(super) fn write_xhtml(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, Error> {
         readable(raw)?;
         Ok(self.mask(raw, &xhtml::pieces(raw)?, true, out))
     }

@@ -10,6 +10,7 @@ mod diagnostics;
 mod fixtures;
 #[cfg(test)]
 mod planted;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod reference;

@@ -20,7 +20,7 @@ fn the_tables_say_what_the_published_definitions_say() {
             let types: Vec<&str> = one["type"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let names: Vec<String> = match last.strip_suffix("[x]") {
                 None => vec![last.to_owned()],
-                Some(base) => types.iter().map(|of| format!("{base}{}{}", of[..1].to_uppercase(), &of[1..])).collect(),
+                Some(base) => types.iter().map(|of| format!("{base}{}", capitalized(of))).collect(),
             };
             for name in names {
                 let found = Type::named(parent).and_then(|parent| parent.element(&name));
@@ -80,4 +80,9 @@ fn choices_content_references_and_resources_inside_resolve() {
     assert_eq!(of("Narrative", "div"), Some("xhtml"));
     assert_eq!(of("Timing.repeat", "boundsPeriod"), Some("Period"));
     assert_eq!(Type::twin().map(|twin| twin.elements().len()), Some(2));
+}
+
+fn capitalized(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
 }
