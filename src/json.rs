@@ -8,6 +8,7 @@
 //! keys and numbers past [`Limits`]; and, by [`walk`] and whoever uses [`SeenKeys`], a key that stands twice in one
 //! object, compared after unescaping (RFC 8259 section 4 leaves its meaning open, and two readers would differ).
 
+mod ahead;
 mod block;
 mod check;
 mod keys;
@@ -18,6 +19,7 @@ mod skip;
 mod stride;
 mod string;
 
+pub use ahead::Ahead;
 pub use check::{Event, Value, check, walk};
 pub use keys::SeenKeys;
 pub use lexer::{Framing, Lexer, Place, Token};

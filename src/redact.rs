@@ -35,6 +35,7 @@ mod date;
 mod detect;
 mod draft;
 mod error;
+mod express;
 mod frame;
 mod locator;
 mod outcome;

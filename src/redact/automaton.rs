@@ -13,6 +13,7 @@ use super::action::Action;
 use super::program::{
     Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, State, StateId, Verdict,
 };
+use super::place::leads_to_resources;
 use super::syntax::{Anchor, Selector, Step};
 use super::tag::Tags;
 use super::transitions::{Name, Transitions};
@@ -92,7 +93,7 @@ pub(super) fn build(all: &Sources<'_>) -> Result<Automaton, TooManyStates> {
     }
     builder.look_inside(&mut states, &resources);
     let resources = resources.iter().map(|state| builder.resource(&states, *state)).collect();
-    Ok(Automaton { transitions: builder.transitions(), states, root, resources })
+    Ok(Automaton { transitions: builder.transitions(&states), states, root, resources })
 }
 
 struct Builder<'r> {
@@ -142,11 +143,10 @@ impl Builder<'_> {
                 verdicts.entry(item.rule).or_insert(Verdict { rule: item.rule, twin: item.twin, each });
             }
         }
-        let has_members = !members.is_empty();
         let asks_within = verdicts.keys().any(|rule| self.rule(*rule).is_some_and(Rule::asks_within));
         self.members.push(members);
         let verdicts = verdicts.into_values().collect();
-        Ok(State { has_members, other, element, elements, verdicts, asks_within, ..State::dead() })
+        Ok(State { other, element, elements, verdicts, asks_within, ..State::dead() })
     }
 
     /// Where a key leads that no rule names.
@@ -366,18 +366,21 @@ impl Builder<'_> {
         }
     }
 
-    fn transitions(&self) -> Transitions {
+    fn transitions(&self, states: &[State]) -> Transitions {
         let count = self.members.iter().map(Vec::len).sum();
         let mut table = Transitions::with_room_for(count);
         let mut names: HashMap<&str, Name> = HashMap::new();
         for (from, members) in (0..).zip(&self.members) {
-            for Member { name, to, ordinal, is_modifier, is_required, of } in members {
-                let name = *names.entry(name).or_insert_with(|| table.intern(name));
+            for Member { name: name_text, to, ordinal, is_modifier, is_required, of } in members {
+                let name = *names.entry(name_text).or_insert_with(|| table.intern(name_text));
                 let position = Position { resource: *to, root: DEAD };
                 let (ordinal, is_modifier, is_required) = (*ordinal, *is_modifier, *is_required);
                 let is = |name: &str| of.is_some_and(|of| of.name() == name);
                 let (is_instant, is_markup) = (is("instant"), is("xhtml"));
-                table.insert(from, name, Arrival { position, ordinal, is_modifier, is_required, is_instant, is_markup });
+                let is_touched = states.get(*to as usize).is_none_or(|state| !state.verdicts.is_empty());
+                let is_plain = !is_touched && !leads_to_resources(name_text);
+                let arrival = Arrival { position, ordinal, is_modifier, is_required, is_instant, is_markup, is_plain };
+                table.insert(from, name, arrival);
             }
         }
         table

@@ -76,6 +76,13 @@ impl Place {
     }
 }
 
+/// Whether the member of this name may stand in a [`Place`] of its own, or says of what type a resource is.
+pub(super) fn leads_to_resources(key: &str) -> bool {
+    let places =
+        ["meta", "security", "entry", "parameter", "instance", "contained", "resource", "outcome", "response", "part"];
+    places.contains(&key) || key.as_bytes() == RESOURCE_TYPE
+}
+
 /// Whether a resource of this type may leave when `granted` are. What carries others, and what says why not, may.
 pub(super) fn is_granted(kind: ResourceType, granted: Option<&TypeSet>) -> bool {
     granted.is_none_or(|granted| granted.contains(kind)) || matches!(kind.name(), "Bundle" | "OperationOutcome")

@@ -95,9 +95,7 @@ pub(super) struct Resource {
 /// What is known of a value by the way that led to it.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Whether some key leads elsewhere than `other`.
-    pub(super) has_members: bool,
-    /// Where all other keys lead.
+    /// Where keys lead that are no members of it.
     pub(super) other: StateId,
     /// Where elements lead.
     pub(super) element: StateId,
@@ -197,22 +195,18 @@ impl Automaton {
     /// Where the member `key`, unescaped, leads to.
     #[inline]
     pub(super) fn member(&self, container: Position, key: &[u8]) -> Arrival {
-        let mut arrival = Arrival::default();
-        let (resource, root) = (self.state(container.resource), self.state(container.root));
-        if resource.has_members || root.has_members {
-            let hash = Transitions::hash(key);
-            if resource.has_members {
-                arrival = self.transitions.find(container.resource, key, hash).unwrap_or(Arrival::unknown(resource.other));
-            } else {
-                arrival.position.resource = resource.other;
+        let hash = Transitions::hash(key);
+        let mut arrival = match container.resource {
+            DEAD => Arrival::default(),
+            state => {
+                let found = self.transitions.find(state, key, hash);
+                found.unwrap_or_else(|| Arrival::unknown(self.state(state).other))
             }
-            arrival.position.root = if root.has_members {
-                self.transitions.find(container.root, key, hash).map_or(root.other, |found| found.position.resource)
-            } else {
-                root.other
-            };
-        } else {
-            arrival.position = Position { resource: resource.other, root: root.other };
+        };
+        if container.root != DEAD {
+            let found = self.transitions.find(container.root, key, hash);
+            arrival.position.root = found.map_or_else(|| self.state(container.root).other, |found| found.position.resource);
+            arrival.is_plain = false;
         }
         arrival
     }
@@ -247,7 +241,6 @@ impl Automaton {
 impl State {
     pub(super) const fn dead() -> Self {
         Self {
-            has_members: false,
             other: DEAD,
             element: DEAD,
             elements: Vec::new(),

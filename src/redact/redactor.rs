@@ -236,13 +236,18 @@ impl Redactor {
 
     /// Judges tokens until the input ends, or another task begins. Answers whether there is more to do.
     fn walk(&mut self, stream: &mut Stream<'_>) -> Result<bool, Error> {
-        while let Some(token) = self.lexer.next(stream.data)? {
+        loop {
+            self.express(stream)?;
+            if !matches!(self.task, Task::Walk) {
+                return Ok(true);
+            }
+            let Some(token) = self.lexer.next(stream.data)? else { break };
             if self.draft.undecided(self.lexer.start()) > self.options.hold_back {
                 return Err(Error::HoldBack);
             }
             match token {
                 Token::Key => self.key(stream)?,
-                Token::Comma => self.comma(stream),
+                Token::Comma => self.comma(self.lexer.start(), stream),
                 Token::BeginObject | Token::BeginArray => self.begin(token, stream)?,
                 Token::EndObject | Token::EndArray => self.close(stream)?,
                 Token::Newline => self.newline(stream),

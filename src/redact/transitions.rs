@@ -20,6 +20,8 @@ pub(super) struct Arrival {
     pub(super) is_instant: bool,
     /// It is XHTML.
     pub(super) is_markup: bool,
+    /// No rule touches the value, and no resource may stand in it or right below.
+    pub(super) is_plain: bool,
 }
 
 /// See the module's documentation.
@@ -56,6 +58,7 @@ const MODIFIER: u8 = 1;
 const REQUIRED: u8 = 2;
 const INSTANT: u8 = 4;
 const MARKUP: u8 = 8;
+const PLAIN: u8 = 16;
 const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, hash: 0, ordinal: NO_ORDINAL, flags: 0 };
 
 impl Default for Arrival {
@@ -69,7 +72,15 @@ impl Arrival {
     #[inline]
     pub(super) fn unknown(resource: StateId) -> Self {
         let position = Position { resource, root: DEAD };
-        Self { position, ordinal: None, is_modifier: false, is_required: false, is_instant: false, is_markup: false }
+        Self {
+            position,
+            ordinal: None,
+            is_modifier: false,
+            is_required: false,
+            is_instant: false,
+            is_markup: false,
+            is_plain: false,
+        }
     }
 }
 
@@ -91,8 +102,13 @@ impl Transitions {
     pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
         let Name { start, length } = name;
         let hash = Self::hash(self.name(start, length));
-        let flags =
-            [(to.is_modifier, MODIFIER), (to.is_required, REQUIRED), (to.is_instant, INSTANT), (to.is_markup, MARKUP)];
+        let flags = [
+            (to.is_modifier, MODIFIER),
+            (to.is_required, REQUIRED),
+            (to.is_instant, INSTANT),
+            (to.is_markup, MARKUP),
+            (to.is_plain, PLAIN),
+        ];
         let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
         let slot = Slot { from, to: to.position.resource, start, length, hash: (hash >> 24) as u8, ordinal, flags };
@@ -122,6 +138,7 @@ impl Transitions {
                     is_required: slot.flags & REQUIRED != 0,
                     is_instant: slot.flags & INSTANT != 0,
                     is_markup: slot.flags & MARKUP != 0,
+                    is_plain: slot.flags & PLAIN != 0,
                 });
             }
             if slot.from == DEAD {

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::frame::{Frame, Member, Skip, Task};
 use super::outcome::{Fate, Kind};
 use super::place::{Place, RESOURCE_TYPE, is_granted};
-use super::program::{DEAD, Position};
+use super::program::{Arrival, DEAD, Position};
 use super::redactor::{Redactor, Stream};
 use super::reference::is_reference_key;
 use super::summary::Deed;
@@ -17,49 +17,69 @@ impl Redactor {
     /// The key of the member that comes.
     pub(super) fn key(&mut self, stream: &Stream<'_>) -> Result<(), Error> {
         let key = self.key_text(stream);
+        self.arrive(&key, self.lexer.start())
+    }
+
+    /// A key, unescaped, that begins at `start`.
+    #[inline]
+    pub(super) fn arrive(&mut self, key: &[u8], start: usize) -> Result<(), Error> {
         let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
-        let arrival = self.program.automaton.member(frame.position, &key);
+        let arrival = self.program.automaton.member(frame.position, key);
+        self.note_arrival(arrival, key)?;
+        self.come_to(arrival, key, start)
+    }
+
+    /// A key that stands twice is refused.
+    #[inline]
+    pub(super) fn note_arrival(&mut self, arrival: Arrival, key: &[u8]) -> Result<(), Error> {
+        let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
         match arrival.ordinal.map(|ordinal| 1_u64 << (ordinal & 63)) {
             Some(bit) if frame.had & bit != 0 => return Err(json::Error::RepeatedKey.into()),
             Some(bit) => frame.had |= bit,
-            None => self.seen.insert(&key)?,
+            None => self.seen.insert(key)?,
         }
-        let names_type = self.options.format.is_fhir() && *key == *RESOURCE_TYPE;
+        Ok(())
+    }
+
+    /// What is known of the value that comes.
+    pub(super) fn come_to(&mut self, arrival: Arrival, key: &[u8], start: usize) -> Result<(), Error> {
+        let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
+        let names_type = self.options.format.is_fhir() && key == RESOURCE_TYPE;
         if names_type && !frame.place.may_name_type() {
             return Err(Error::MisplacedResource);
         }
         let asks = frame.asks;
-        let place = match frame.place.member(&key) {
+        let place = match frame.place.member(key) {
             Place::Meta if self.resources.last().is_none_or(|resource| resource.tags.is_empty()) => Place::Elsewhere,
             place => place,
         };
         self.member = Member {
-            start: self.member.start.or(Some(self.lexer.start())),
-            key: self.lexer.start(),
+            start: self.member.start.or(Some(start)),
+            key: start,
             position: arrival.position,
             place,
             names_type: names_type && matches!(frame.place, Place::Resource(_)),
             is_twin: key.starts_with(b"_"),
-            is_reference: is_reference_key(&key),
+            is_reference: is_reference_key(key),
             is_modifier: arrival.is_modifier && matches!(frame.place, Place::Resource(_)),
             is_required: arrival.is_required,
             is_instant: arrival.is_instant,
             is_markup: arrival.is_markup,
         };
         if asks {
-            self.ask(&key);
+            self.ask(key);
         }
         Ok(())
     }
 
     /// The comma after a value. In front of one that stays it is undecided with the member that comes; where nothing
     /// stayed yet it goes with what went.
-    pub(super) fn comma(&mut self, stream: &mut Stream<'_>) {
-        let start = self.lexer.start();
+    #[inline]
+    pub(super) fn comma(&mut self, start: usize, stream: &mut Stream<'_>) {
         if self.is_opened() {
             self.draft.keep(start, stream.out);
         } else if !self.frames.last().is_some_and(|frame| frame.pends) {
-            self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
+            self.draft.discard(stream.data, self.draft.sure(), start + 1, stream.out);
             self.member.start = None;
             return;
         }
@@ -210,12 +230,12 @@ impl Redactor {
         Ok(())
     }
 
-    fn skip_inside(&mut self, keeps: bool, watches: bool) {
+    pub(super) fn skip_inside(&mut self, keeps: bool, watches: bool) {
         self.task = Task::Skip(Skip { depth: self.lexer.depth(), keeps, watches });
     }
 
     /// What stands in the container that just began is judged one by one.
-    fn push(&mut self, frame: Frame) {
+    pub(super) fn push(&mut self, frame: Frame) {
         let start = self.lexer.start();
         let member = self.member.start.take().unwrap_or(start);
         let Frame { is_object, position, .. } = frame;
@@ -280,7 +300,7 @@ impl Redactor {
     }
 
     /// A value begins: an element is where its array says.
-    fn expect_value(&mut self) {
+    pub(super) fn expect_value(&mut self) {
         let is_root = self.frames.len() == 1;
         let Some(frame) = self.frames.last_mut().filter(|frame| !frame.is_object) else { return };
         let index = frame.elements;
