@@ -42,6 +42,7 @@ mod outcome;
 mod place;
 pub mod preset;
 mod program;
+mod recent;
 mod redactor;
 mod reference;
 mod resource;

@@ -1,6 +1,7 @@
 //! The resource types of FHIR R4 (4.0.1, <http://hl7.org/fhir/R4/resourcelist.html>) and sets of them.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A resource type of FHIR R4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -10,7 +11,10 @@ impl ResourceType {
     /// The type of this name. Names are case-sensitive.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        NAMES.binary_search(&name).ok().and_then(|index| u8::try_from(index).ok()).map(Self)
+        let letter = usize::from(name.bytes().next()?.checked_sub(b'A')?);
+        let (from, to) = (*STARTS.get(letter)?, *STARTS.get(letter + 1)?);
+        let is_it = |index: &u8| NAMES.get(usize::from(*index)).is_some_and(|own| own.len() == name.len() && *own == name);
+        (from..to).find(is_it).map(Self)
     }
 
     /// Its name.
@@ -263,6 +267,12 @@ const NAMES: &[&str] = &[
     "VerificationResult",
     "VisionPrescription",
 ];
+
+/// Where the names of each letter begin, and where those of the last one end: a reference a line needs a quick look.
+static STARTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let begins = |letter: u8| NAMES.partition_point(|name| name.as_bytes().first() < Some(&letter));
+    (b'A'..=b'Z' + 1).map(|letter| u8::try_from(begins(letter)).unwrap_or(u8::MAX)).collect()
+});
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,15 @@ pub struct SeenKeys {
     max_bytes: usize,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// How many objects are open.
+    depth: usize,
+    /// Those of them that have keys.
     objects: Vec<Object>,
 }
 
 #[derive(Clone, Debug)]
 struct Object {
+    depth: usize,
     first: usize,
     begin: usize,
     /// One bit for each key, by its hash: a key whose bit is not there is new.
@@ -32,25 +36,34 @@ impl SeenKeys {
     /// Nothing is open. `max_keys` bounds each object, `max_bytes` all together.
     #[must_use]
     pub fn new(max_keys: usize, max_bytes: usize) -> Self {
-        Self { max_keys, max_bytes, bytes: Vec::new(), ends: Vec::new(), objects: Vec::new() }
+        Self { max_keys, max_bytes, bytes: Vec::new(), ends: Vec::new(), depth: 0, objects: Vec::new() }
     }
 
     /// An object opens.
+    #[inline]
     pub fn open(&mut self) {
-        let (first, begin) = (self.ends.len(), self.bytes.len());
-        self.objects.push(Object { first, begin, filter: 0, many: None });
+        self.depth += 1;
     }
 
     /// The innermost object closes.
+    #[inline]
     pub fn close(&mut self) {
-        if let Some(object) = self.objects.pop() {
+        if let Some(object) = self.objects.pop_if(|object| object.depth == self.depth) {
             self.ends.truncate(object.first);
             self.bytes.truncate(object.begin);
         }
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// The innermost object has this key, unescaped.
     pub fn insert(&mut self, key: &[u8]) -> Result<(), Error> {
+        if self.depth == 0 {
+            return Err(Error::Syntax);
+        }
+        if self.objects.last().is_none_or(|object| object.depth < self.depth) {
+            let (depth, first, begin) = (self.depth, self.ends.len(), self.bytes.len());
+            self.objects.push(Object { depth, first, begin, filter: 0, many: None });
+        }
         let Some(object) = self.objects.last_mut() else { return Err(Error::Syntax) };
         let ends = self.ends.get(object.first..).unwrap_or_default();
         if ends.len() >= self.max_keys || self.bytes.len() + key.len() > self.max_bytes {

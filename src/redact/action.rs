@@ -1,5 +1,6 @@
 //! What happens to a value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -8,6 +9,7 @@ use sha2::Sha256;
 
 use super::date::{self, Dated, Shifting};
 use super::detect::Detectors;
+use super::recent::{Hex, Recent};
 use super::reference::id_in;
 use super::zip::Zip3;
 use crate::json::{Characters, Error, unescape};
@@ -75,7 +77,7 @@ impl Action {
     }
 
     /// What it makes of a string; `raw` is what stands between its quotes.
-    pub(super) fn write(&self, raw: &[u8], value: About<'_>) -> Result<Written, Error> {
+    pub(super) fn write(&self, raw: &[u8], value: About<'_>, recent: &mut Recent) -> Result<Written, Error> {
         let About { is_reference, is_instant, is_markup, patient, now } = value;
         let mut out = Vec::new();
         match self {
@@ -83,7 +85,10 @@ impl Action {
             Self::Keep => return Ok(Written::Same),
             Self::Replace(value) => out.extend_from_slice(value),
             Self::Mask(mask) => mask.write(raw, &mut out)?,
-            Self::Hash(key) => key.write(raw, is_reference, &mut out)?,
+            Self::Hash(key) => {
+                out.reserve(raw.len() + 66);
+                key.write(raw, is_reference, recent, &mut out)?;
+            }
             Self::Scan(detectors) => {
                 let found =
                     if is_markup { detectors.write_xhtml(raw, &mut out)? } else { detectors.write(raw, &mut out)? };
@@ -150,7 +155,11 @@ impl Mask {
 
 /// The key of one profile's hashes.
 #[derive(Clone)]
-pub(super) struct HashKey(Hmac<Sha256>);
+pub(super) struct HashKey {
+    mac: Hmac<Sha256>,
+    /// Tells it from other keys.
+    name: u64,
+}
 
 impl HashKey {
     /// Derives the key from a secret and the name of the profile, so that hashes of two profiles cannot be matched.
@@ -159,36 +168,66 @@ impl HashKey {
         derivation.update(b"carewarden redaction\0");
         derivation.update(profile.as_bytes());
         let key = derivation.finalize().into_bytes();
-        Hmac::new_from_slice(&key).ok().map(Self)
+        let mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+        let name = mac.clone().chain_update(b"carewarden name\0").finalize().into_bytes();
+        Some(Self { mac, name: name.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) })
     }
 
     /// The key itself, for what is derived in another way.
     pub(super) fn mac(&self) -> Hmac<Sha256> {
-        self.0.clone()
+        self.mac.clone()
     }
 
     /// The HMAC-SHA-256 of a text in hexadecimal.
     pub(super) fn hash(&self, text: &str) -> String {
-        let mut mac = self.0.clone();
-        mac.update(text.as_bytes());
-        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-            hex.extend([digit(byte >> 4), digit(byte & 15)]);
-            hex
-        })
+        self.hex(text.as_bytes()).map(char::from).iter().collect()
+    }
+
+    fn hex(&self, text: &[u8]) -> Hex {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let hash = self.mac.clone().chain_update(text).finalize().into_bytes();
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(hash) {
+            let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        hex
     }
 
     /// Writes the HMAC-SHA-256 of a string in hexadecimal; of a reference only the id's. `raw` is what stands between
     /// the string's quotes.
-    pub(super) fn write(&self, raw: &[u8], is_reference: bool, out: &mut Vec<u8>) -> Result<(), Error> {
-        let text = unescape(raw);
-        let text = std::str::from_utf8(&text).map_err(|_| Error::Encoding)?;
-        let id = id_in(text).filter(|_| is_reference).unwrap_or(0..text.len());
-        let (before, id, after) = (text.get(..id.start), text.get(id.clone()), text.get(id.end..));
-        let hash = self.hash(id.unwrap_or_default());
-        let hashed = [before.unwrap_or_default(), &hash, after.unwrap_or_default()].concat();
-        serde_json::to_writer(out, &hashed).map_err(|_| Error::Encoding)
+    pub(super) fn write(
+        &self,
+        raw: &[u8],
+        is_reference: bool,
+        recent: &mut Recent,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let meant = unescape(raw);
+        let text = std::str::from_utf8(&meant).map_err(|_| Error::Encoding)?;
+        let id = if is_reference { id_in(text) } else { None }.unwrap_or(0..text.len());
+        let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+        let (before, after) = (part(0..id.start), part(id.end..text.len()));
+        let hash = recent.hash(self.name, part(id.clone()).as_bytes(), || self.hex(part(id.clone()).as_bytes()));
+        out.push(b'"');
+        // What was written without escapes needs none.
+        let written = |text: &str| match meant {
+            Cow::Borrowed(_) => Ok(text.as_bytes().to_vec()),
+            Cow::Owned(_) => escaped(text),
+        };
+        out.extend_from_slice(&written(before)?);
+        out.extend_from_slice(&hash);
+        out.extend_from_slice(&written(after)?);
+        out.push(b'"');
+        Ok(())
     }
+}
+
+/// A text as it is written between quotes.
+fn escaped(text: &str) -> Result<Vec<u8>, Error> {
+    let mut quoted = serde_json::to_vec(text).map_err(|_| Error::Encoding)?;
+    quoted.pop();
+    Ok(quoted.split_off(1.min(quoted.len())))
 }
 
 impl fmt::Debug for HashKey {
@@ -221,7 +260,8 @@ mod tests {
 
     fn hashed(profile: &str, raw: &str, is_reference: bool) -> String {
         let mut out = Vec::new();
-        HashKey::new(&[7; 32], profile).unwrap().write(raw.as_bytes(), is_reference, &mut out).unwrap();
+        let key = HashKey::new(&[7; 32], profile).unwrap();
+        key.write(raw.as_bytes(), is_reference, &mut Recent::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap().trim_matches('"').to_owned()
     }
 

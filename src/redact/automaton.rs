@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::action::Action;
+use super::place::leads_to_resources;
 use super::program::{
     Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, State, StateId, Verdict,
 };
-use super::place::leads_to_resources;
 use super::syntax::{Anchor, Selector, Step};
 use super::tag::Tags;
 use super::transitions::{Name, Transitions};

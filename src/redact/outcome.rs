@@ -39,6 +39,12 @@ impl Redactor {
             return None;
         }
         let frame = self.frames.last()?;
+        if let (DEAD, DEAD, [first, ..]) = (outer, position.root, automaton.state(position.resource).verdicts.as_slice())
+            && self.program.rule(first.rule).is_some_and(Rule::is_unconditional)
+        {
+            // It counts whatever comes after it, and is for the elements where it is for each.
+            return (first.rule < frame.until && !(kind == Kind::Array && first.each)).then_some(*first);
+        }
         let touching = [outer, position.resource, position.root].into_iter().filter_map(|state| {
             let counting = automaton.state(state).verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
             counting.copied().find(|verdict| {
@@ -105,7 +111,7 @@ impl Redactor {
     }
 
     /// What an action makes of a string; `raw` is what stands between its quotes.
-    fn write_string(&self, rule: RuleId, raw: &[u8]) -> Result<Written, Error> {
+    fn write_string(&mut self, rule: RuleId, raw: &[u8]) -> Result<Written, Error> {
         let value = About {
             is_reference: self.member.is_reference,
             is_instant: self.member.is_instant,
@@ -113,7 +119,8 @@ impl Redactor {
             patient: self.resources.last().and_then(|resource| resource.patient.as_deref()),
             now: self.options.now,
         };
-        Ok(self.action(rule).write(raw, value)?)
+        let action = self.program.rule(rule).map_or(&Action::Remove, |rule| &rule.action);
+        Ok(action.write(raw, value, &mut self.recent)?)
     }
 
     /// Something else stands in the place of a value now.

@@ -175,6 +175,12 @@ impl Program {
 }
 
 impl Rule {
+    /// Whether it counts whatever stands beside a value and in it.
+    #[inline]
+    pub(super) fn is_unconditional(&self) -> bool {
+        self.siblings.is_empty() && !self.asks_within()
+    }
+
     /// Whether what it does depends on the members of a value.
     pub(super) fn asks_within(&self) -> bool {
         !self.having.is_empty() || matches!(self.action, Action::AgeCap)
@@ -195,16 +201,16 @@ impl Automaton {
     /// Where the member `key`, unescaped, leads to.
     #[inline]
     pub(super) fn member(&self, container: Position, key: &[u8]) -> Arrival {
-        let hash = Transitions::hash(key);
+        let wanted = Transitions::wanted(key);
         let mut arrival = match container.resource {
             DEAD => Arrival::default(),
             state => {
-                let found = self.transitions.find(state, key, hash);
+                let found = self.transitions.find(state, key, wanted);
                 found.unwrap_or_else(|| Arrival::unknown(self.state(state).other))
             }
         };
         if container.root != DEAD {
-            let found = self.transitions.find(container.root, key, hash);
+            let found = self.transitions.find(container.root, key, wanted);
             arrival.position.root = found.map_or_else(|| self.state(container.root).other, |found| found.position.resource);
             arrival.is_plain = false;
         }

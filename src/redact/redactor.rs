@@ -7,6 +7,7 @@ use super::error::Error;
 use super::frame::{Enclosing, Frame, Member, Skip, Task};
 use super::place::{Place, RESOURCE_TYPE};
 use super::program::{ConditionId, Program};
+use super::recent::Recent;
 use super::scout::Facts;
 use super::summary::Summary;
 use super::within::Found;
@@ -96,6 +97,7 @@ pub struct Redactor {
     /// The conditions that the value that comes is about.
     pub(super) noted: Vec<ConditionId>,
     pub(super) summary: Summary,
+    pub(super) recent: Recent,
     /// Input that is not done with.
     held: Vec<u8>,
     /// Output of resources that may still go.
@@ -149,6 +151,7 @@ impl Redactor {
             found: Found::default(),
             resources: Vec::new(),
             noted: Vec::new(),
+            recent: Recent::default(),
             held: Vec::new(),
             kept_back: Vec::new(),
             end: None,
@@ -210,7 +213,7 @@ impl Redactor {
     /// How much of the answer is held back.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.held.capacity() + self.draft.held_bytes() + self.kept_back.capacity()
+        self.held.capacity() + self.draft.held_bytes() + self.kept_back.capacity() + self.recent.held_bytes()
     }
 
     /// What was done so far.

@@ -35,28 +35,29 @@ pub(super) fn type_in(url: &str) -> Option<ResourceType> {
 
 /// The type in `Type/id` and where the id stands.
 fn located(reference: &str) -> Option<(ResourceType, Range<usize>)> {
-    let unversioned = match reference.split_once("/_history/") {
-        Some((before, version)) if is_id(version) => before,
-        Some(_) => return None,
-        None => reference,
-    };
-    let (before, id) = unversioned.rsplit_once('/')?;
+    let (mut before, mut id) = reference.rsplit_once('/')?;
+    if let Some(unversioned) = before.strip_suffix("/_history") {
+        if !is_id(id) {
+            return None;
+        }
+        (before, id) = unversioned.rsplit_once('/')?;
+    }
     let (base, kind) = before.rsplit_once('/').unwrap_or(("", before));
     let is_based = base.is_empty() && !before.starts_with('/') || is_base(base);
     let kind = ResourceType::parse(kind).filter(|_| is_id(id) && is_based)?;
-    Some((kind, before.len() + 1..unversioned.len()))
+    Some((kind, before.len() + 1..before.len() + 1 + id.len()))
 }
 
 fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
 fn is_base(text: &str) -> bool {
     let scheme =
         |scheme: &str| text.split_at_checked(scheme.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme));
-    (scheme("http://") || scheme("https://"))
-        && !text.contains(['?', '#', '"', '\\'])
-        && !text.contains(char::is_whitespace)
+    // Beyond ASCII there is white space, too.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\');
+    (scheme("http://") || scheme("https://")) && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]

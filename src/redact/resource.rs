@@ -77,11 +77,10 @@ impl Redactor {
         if !self.is_opened() && around.is_some_and(|resource| resource.drops) {
             return;
         }
-        let codings = tags.codings();
-        let written = match place {
-            Place::Security => codings,
-            Place::Meta => format!(r#""security":[{codings}]"#),
-            _ => format!(r#""meta":{{"security":[{codings}]}}"#),
+        let (before, after) = match place {
+            Place::Security => ("", ""),
+            Place::Meta => (r#""security":["#, "]"),
+            _ => (r#""meta":{"security":["#, "]}"),
         };
         let start = self.lexer.start();
         let comma = self.has_members();
@@ -89,7 +88,9 @@ impl Redactor {
         if comma {
             self.draft.write(b",");
         }
-        self.draft.write(written.as_bytes());
+        for part in [before, tags.codings(), after] {
+            self.draft.write(part.as_bytes());
+        }
         self.stays(start, stream);
         self.is_tagged();
     }

@@ -2,6 +2,8 @@
 //! (<http://terminology.hl7.org/CodeSystem/v3-ObservationValue>, FHIR R4 section 6.1.1.1), so that nobody takes it for the
 //! whole and writes it back.
 
+use std::sync::LazyLock;
+
 use super::action::Action;
 
 /// The code system of the tags.
@@ -37,9 +39,13 @@ impl Tags {
     }
 
     /// The Codings, with commas between them.
-    pub(super) fn codings(self) -> String {
-        let coding = |code: &str| format!(r#"{{"system":"{SYSTEM}","code":"{code}"}}"#);
-        let own = CODES.iter().filter(|(bit, _)| self.0 & bit != 0);
-        own.map(|(_, code)| coding(code)).collect::<Vec<_>>().join(",")
+    pub(super) fn codings(self) -> &'static str {
+        static ALL: LazyLock<Vec<String>> = LazyLock::new(|| (0..1 << CODES.len()).map(written).collect());
+        ALL.get(usize::from(self.0)).map_or("", String::as_str)
     }
+}
+
+fn written(tags: u8) -> String {
+    let own = CODES.iter().filter(|(bit, _)| tags & bit != 0);
+    own.map(|(_, code)| format!(r#"{{"system":"{SYSTEM}","code":"{code}"}}"#)).collect::<Vec<_>>().join(",")
 }

@@ -46,12 +46,22 @@ struct Slot {
     /// Where the name stands.
     start: u32,
     length: u8,
-    /// A part of the name's hash, so that few names are compared in vain.
-    hash: u8,
+    /// The name's first and last bytes: all of a short one.
+    edges: u64,
     /// [`NO_ORDINAL`] when it has none.
     ordinal: u8,
     flags: u8,
 }
+
+/// A key that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    hash: u32,
+    edges: u64,
+}
+
+/// Names up to this length are known by their edges alone.
+const EDGES: usize = 2 * size_of::<u32>();
 
 const NO_ORDINAL: u8 = u8::MAX;
 const MODIFIER: u8 = 1;
@@ -59,7 +69,7 @@ const REQUIRED: u8 = 2;
 const INSTANT: u8 = 4;
 const MARKUP: u8 = 8;
 const PLAIN: u8 = 16;
-const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, hash: 0, ordinal: NO_ORDINAL, flags: 0 };
+const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, edges: 0, ordinal: NO_ORDINAL, flags: 0 };
 
 impl Default for Arrival {
     fn default() -> Self {
@@ -101,7 +111,7 @@ impl Transitions {
     /// The key `name` leads from one state to another.
     pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
         let Name { start, length } = name;
-        let hash = Self::hash(self.name(start, length));
+        let Wanted { hash, edges } = Self::wanted(self.name(start, length));
         let flags = [
             (to.is_modifier, MODIFIER),
             (to.is_required, REQUIRED),
@@ -111,7 +121,7 @@ impl Transitions {
         ];
         let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
-        let slot = Slot { from, to: to.position.resource, start, length, hash: (hash >> 24) as u8, ordinal, flags };
+        let slot = Slot { from, to: to.position.resource, start, length, edges, ordinal, flags };
         let mask = self.slots.len().saturating_sub(1);
         let mut at = Self::place(from, hash) & mask;
         while let Some(found) = self.slots.get_mut(at) {
@@ -123,14 +133,16 @@ impl Transitions {
         }
     }
 
-    /// Where `key` leads from a state, if it makes a difference there. The state is in `position.resource`.
+    /// Where `key`, which was `wanted`, leads from a state, if it makes a difference there. The state is in
+    /// `position.resource`.
     #[inline]
-    pub(super) fn find(&self, from: StateId, key: &[u8], hash: u32) -> Option<Arrival> {
+    pub(super) fn find(&self, from: StateId, key: &[u8], wanted: Wanted) -> Option<Arrival> {
         let mask = self.slots.len().wrapping_sub(1);
-        let mut at = Self::place(from, hash) & mask;
+        let mut at = Self::place(from, wanted.hash) & mask;
         loop {
             let slot = self.slots.get(at)?;
-            if slot.from == from && slot.hash == (hash >> 24) as u8 && self.name(slot.start, slot.length) == key {
+            let is_alike = slot.from == from && slot.edges == wanted.edges && usize::from(slot.length) == key.len();
+            if is_alike && (key.len() <= EDGES || self.name(slot.start, slot.length) == key) {
                 return Some(Arrival {
                     position: Position { resource: slot.to, root: DEAD },
                     ordinal: (slot.ordinal != NO_ORDINAL).then_some(slot.ordinal),
@@ -159,16 +171,19 @@ impl Transitions {
         (hash ^ from.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b) as usize >> 7
     }
 
-    /// A hash of a key, by its ends, its middle and its length: the names of R4 differ in these.
+    /// A key, as it is looked for: by its ends, its middle and its length, in which the names of R4 differ.
     #[inline]
-    pub(super) fn hash(key: &[u8]) -> u32 {
-        let edge = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        let short = || key.iter().fold(0_u32, |all, byte| (all << 8) | u32::from(*byte));
-        let (first, last) = if key.len() < 4 { (short(), 0) } else { (edge(key.first_chunk()), edge(key.last_chunk())) };
+    pub(super) fn wanted(key: &[u8]) -> Wanted {
+        let word = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let (first, last) = match key.len() {
+            0..4 => (key.iter().fold(0, |all, byte| (all << 8) | u32::from(*byte)), 0),
+            _ => (word(key.first_chunk()), word(key.last_chunk())),
+        };
         let middle = key.get(key.len() / 2).copied().map_or(0, u32::from);
         let mixed = first ^ last.rotate_left(13) ^ (middle << 11) ^ (key.len() as u32).rotate_left(27);
         // The high bits are mixed well; what is looked at first are the low ones.
-        mixed.wrapping_mul(0x9e37_79b1).rotate_left(16)
+        let hash = mixed.wrapping_mul(0x9e37_79b1).rotate_left(16);
+        Wanted { hash, edges: (u64::from(first) << 32) | u64::from(last) }
     }
 }
 
@@ -189,11 +204,11 @@ mod tests {
         }
         for name in names.iter().map(String::as_str).chain(["", "n", "absent", "_name1"]) {
             for from in 1..5 {
-                let found = table.find(from, name.as_bytes(), Transitions::hash(name.as_bytes()));
+                let found = table.find(from, name.as_bytes(), Transitions::wanted(name.as_bytes()));
                 let expected = known.keys().any(|(state, key)| *state == from && *key == name);
                 assert_eq!(found.is_some(), expected, "{name} from {from}");
             }
         }
-        assert!(Transitions::default().find(1, b"a", Transitions::hash(b"a")).is_none());
+        assert!(Transitions::default().find(1, b"a", Transitions::wanted(b"a")).is_none());
     }
 }
