@@ -28,8 +28,8 @@ pub(super) struct Frame {
     pub(super) nulls: bool,
     /// Something in it is undecided that stays if anything does.
     pub(super) pends: bool,
-    /// How many elements have begun.
-    pub(super) elements: usize,
+    /// How many commas it has had: the index of the element at hand.
+    pub(super) commas: usize,
     /// Keys of R4 that this object has had, by their numbers.
     pub(super) had: u64,
     /// It modifies the resource around it.
@@ -54,7 +54,7 @@ impl Frame {
             lost: false,
             nulls: false,
             pends: false,
-            elements: 0,
+            commas: 0,
             had: 0,
             is_modifier: false,
             facts: 0,

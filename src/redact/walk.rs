@@ -56,6 +56,9 @@ impl Redactor {
     /// stayed yet it goes with what went.
     pub(super) fn comma(&mut self, stream: &mut Stream<'_>) {
         let start = self.lexer.start();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.commas += 1;
+        }
         if self.is_opened() {
             self.draft.keep(start, stream.out);
         } else if !self.frames.last().is_some_and(|frame| frame.pends) {
@@ -279,17 +282,15 @@ impl Redactor {
         Ok(())
     }
 
-    /// A value begins: an element is where its array says.
+    /// A value begins: an element is where its array says. A string that comes in pieces begins with each of them.
     fn expect_value(&mut self) {
         let is_root = self.frames.len() == 1;
-        let Some(frame) = self.frames.last_mut().filter(|frame| !frame.is_object) else { return };
-        let index = frame.elements;
-        frame.elements += 1;
+        let Some(frame) = self.frames.last().filter(|frame| !frame.is_object) else { return };
         self.member.start.get_or_insert(if is_root { self.draft.sure() } else { self.lexer.start() });
         if is_root {
             (self.member.position, self.member.place) = (frame.position, frame.place);
         } else {
-            self.member.position = self.program.automaton.element(frame.position, index);
+            self.member.position = self.program.automaton.element(frame.position, frame.commas);
             self.member.place = frame.place.element();
         }
         (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);
