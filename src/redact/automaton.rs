@@ -252,6 +252,12 @@ impl Builder<'_> {
         } else if name.strip_prefix('_') == Some(wanted) {
             if rest.iter().all(|step| *step == Step::Each) {
                 next.insert(Item { twin: true, ..on });
+            } else if rest.iter().all(|step| matches!(step, Step::Each | Step::Elements(..))) {
+                // What goes or stays at an index does so in the twin. Elements behind one that goes move up, and what is
+                // beside them would be taken for another's: the twin goes whole.
+                let keeps = self.rule(item.rule).is_some_and(|rule| matches!(rule.action, Action::Keep));
+                let step = if keeps { on.step } else { on.step.saturating_add(u32::try_from(rest.len()).unwrap_or(0)) };
+                next.insert(Item { twin: true, step, ..item });
             } else if self.anchor(&item) != Some(Anchor::Root) {
                 next.insert(on);
             }

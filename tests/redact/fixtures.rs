@@ -36,6 +36,9 @@ struct Case {
     granted: Option<Vec<String>>,
     #[serde(default)]
     hold_back: Option<usize>,
+    /// Seconds since 1970; 24 November 2026 when absent.
+    #[serde(default)]
+    now: Option<i64>,
     input: String,
     /// What leaves.
     #[serde(default)]
@@ -61,6 +64,7 @@ impl Case {
         let mut options = Options::new(format(&self.format));
         let known = |name: &String| ResourceType::parse(name).expect("a resource type");
         options.granted = self.granted.as_ref().map(|granted| granted.iter().map(known).collect());
+        options.now = Some(self.now.unwrap_or(1_795_500_000));
         options.hold_back = self.hold_back.unwrap_or(options.hold_back);
         let outcome = run_every_way(name, program, options, self.input.as_bytes());
         let output = String::from_utf8(outcome.output).expect("what leaves is UTF-8");
