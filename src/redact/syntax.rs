@@ -164,13 +164,16 @@ impl Selector {
         self.ways.iter().any(|steps| steps.first().and_then(Step::name) == Some(name))
     }
 
-    /// Whether it selects modifiers that are direct elements of a resource.
+    /// Whether it selects modifiers that are direct elements of a resource, or a `modifierExtension` of anything.
     pub(super) fn selects_modifier(&self) -> bool {
-        let Anchor::Resource(kind) = self.anchor else { return false };
-        let Some(of) = Type::of_resource(kind) else { return false };
+        let of = match self.anchor {
+            Anchor::Resource(kind) => Type::of_resource(kind),
+            Anchor::Type(_) | Anchor::Root => None,
+        };
+        let is_modifier = |name: &str| of.and_then(|of| of.element(name)).is_some_and(|element| element.is_modifier());
         self.ways.iter().any(|steps| match steps.as_slice() {
-            [Step::Member(name)] => of.element(name).is_some_and(|element| element.is_modifier()),
-            _ => false,
+            [Step::Member(name)] if is_modifier(name) => true,
+            steps => steps.last().and_then(Step::name) == Some("modifierExtension"),
         })
     }
 }

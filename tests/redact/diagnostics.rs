@@ -107,6 +107,25 @@ fn a_problem_is_told_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn a_rule_that_names_a_modifier_is_warned_of() {
+    for (rule, warned) in [
+        (json!({"path": "Patient.active"}), true),
+        (json!({"path": "Patient.modifierExtension"}), true),
+        (json!({"path": "Patient.contact.modifierExtension"}), true),
+        (json!({"type": "Dosage", "child": "modifierExtension"}), true),
+        (json!({"key": "modifierExtension"}), true),
+        (json!({"json_path": "$..modifierExtension"}), true),
+        (json!({"path": "Patient.name"}), false),
+        (json!({"type": "HumanName", "child": "use"}), false),
+    ] {
+        let mut rule = rule;
+        rule["action"] = json!("remove");
+        let (_, found) = compiled(&json!({"p": {"rules": [rule]}}));
+        assert_eq!(found.iter().any(|found| found.code.as_str() == "risky"), warned, "{rule}");
+    }
+}
+
+#[test]
 fn a_profile_extends_one_that_is_there_and_not_itself() {
     assert_eq!(problems(&json!({"p": {"extends": "q"}, "q": {}})), [""; 0]);
     assert_eq!(problems(&json!({"p": {"extends": "q"}})), ["missing-reference /redaction/p/extends"]);

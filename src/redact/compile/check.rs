@@ -214,8 +214,7 @@ impl Compiler<'_, '_> {
     fn check_modifiers(&mut self, at: &Node, profile: &Profile, selectors: &[(&RedactionRule, Selector)]) {
         for (index, rule) in profile.rules.iter().enumerate() {
             let names_one = selectors.iter().any(|(own, selector)| std::ptr::eq(*own, rule) && selector.selects_modifier());
-            let by_key = rule.key.as_deref() == Some("modifierExtension");
-            if (names_one || by_key) && matches!(rule.action, model::Action::Remove) {
+            if names_one && matches!(rule.action, model::Action::Remove) {
                 self.report
                     .warning(
                         at.key("rules").item(index),
