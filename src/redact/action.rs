@@ -183,8 +183,15 @@ impl HashKey {
     pub(super) fn write(&self, raw: &[u8], is_reference: bool, out: &mut Vec<u8>) -> Result<(), Error> {
         let text = unescape(raw);
         let text = std::str::from_utf8(&text).map_err(|_| Error::Encoding)?;
+        if is_reference && text == "#" {
+            // The resource around a contained one, which has no id here.
+            out.extend_from_slice(b"\"#\"");
+            return Ok(());
+        }
         let id = id_in(text).filter(|_| is_reference).unwrap_or(0..text.len());
         let (before, id, after) = (text.get(..id.start), text.get(id.clone()), text.get(id.end..));
+        // Some servers number versions, others make them of the time: the reference then leads to the current one.
+        let after = after.filter(|after| after.trim_start_matches("/_history/").parse::<u32>().is_ok());
         let hash = self.hash(id.unwrap_or_default());
         let hashed = [before.unwrap_or_default(), &hash, after.unwrap_or_default()].concat();
         serde_json::to_writer(out, &hashed).map_err(|_| Error::Encoding)
@@ -237,6 +244,9 @@ mod tests {
         );
         assert_eq!(hashed("p", "Patient/123", false).len(), 64);
         assert_eq!(hashed("p", "Patient?name=x", true).len(), 64);
+        assert_eq!(hashed("p", "https://x/Patient/1/Observation/2", true).len(), 64);
+        assert_eq!(hashed("p", "Patient/123/_history/MTY3MDAwMDAwMA", true), format!("Patient/{id}"));
+        assert_eq!((hashed("p", "#", true).as_str(), hashed("p", "#", false).len()), ("#", 64));
     }
 
     #[test]
