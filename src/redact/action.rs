@@ -102,20 +102,23 @@ impl Action {
 
     fn generalize(&self, text: &str, is_instant: bool, patient: Option<&str>, now: Option<i64>) -> Written {
         let dated = match (self, now, patient) {
-            (Self::Zip3(zip), ..) => zip.cut(text).map_or(Dated::Gone, Dated::Text),
+            (Self::Zip3(zip), ..) => return zip.cut(text).map_or(Written::Gone, |area| quoted(&area)),
             (Self::Year, Some(now), _) => date::year(text, now, is_instant),
             (Self::Shift(shifting), Some(now), Some(patient)) => shifting.shift(text, patient, now),
             // Whose date it is, or how long ago, nobody knows.
-            _ => Dated::Absent,
+            _ => Dated::Gone,
         };
         match dated {
             Dated::Same => Written::Same,
-            // Digits, signs and letters alone.
-            Dated::Text(text) => Written::Text([b"\"", text.as_bytes(), b"\""].concat()),
-            Dated::Gone => Written::Gone,
-            Dated::Absent => Written::Absent,
+            Dated::Text(text) => quoted(&text),
+            Dated::Gone => Written::Absent,
         }
     }
+}
+
+/// A JSON string of digits, signs and letters alone.
+fn quoted(text: &str) -> Written {
+    Written::Text([b"\"", text.as_bytes(), b"\""].concat())
 }
 
 /// How a string is masked.

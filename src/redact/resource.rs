@@ -21,7 +21,11 @@ impl Redactor {
         let resource = self.program.automaton.resource(kind);
         let is_contained = self.member.place == Place::Slot { contained: true };
         let around = self.resources.last().and_then(|around| around.patient.clone());
-        let patient = if is_contained { around } else { self.found.patient.take() };
+        let of_entry = match self.frames.last() {
+            Some(Frame { place: Place::Entry, .. }) if kind.name() == "Patient" => self.entry_patient.take(),
+            _ => None,
+        };
+        let patient = if is_contained { around } else { of_entry.or(self.found.patient.take()) };
         self.draft.flush(stream.data, stream.out);
         self.resources.push(Enclosing {
             tags: if is_contained { Tags::default() } else { resource.tags },
