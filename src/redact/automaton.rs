@@ -334,7 +334,7 @@ impl Builder<'_> {
             let watched: BTreeSet<ConditionId> = targets
                 .filter_map(|target| states.get(target as usize))
                 .flat_map(|target| target.verdicts.iter().filter_map(|verdict| self.rule(verdict.rule)))
-                .flat_map(|rule| rule.siblings.iter().copied())
+                .flat_map(Rule::asks_beside)
                 .collect();
             if let Some(state) = states.get_mut(index) {
                 state.watched = watched.into_iter().collect();

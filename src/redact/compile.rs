@@ -94,12 +94,15 @@ impl Draft {
     ) -> RuleId {
         let siblings = self.conditions(siblings.iter().chain(&selector.siblings));
         let having = self.conditions(having.iter().chain(&selector.having));
+        let has_country = matches!(action, Action::Zip3(_)) && selector.ends_in_member();
+        let country = has_country.then(|| Condition { key: (*b"country").into(), value: Scalar::UnitedStates });
+        let country = country.and_then(|country| number(&mut self.conditions, country));
         // Where a path leads to an array, a value is put in the place of each element, while JSONPath names the array.
         let replaces_elements = matches!(action, Action::Replace(_)) && selector.anchor != Anchor::Root;
         let asks = !having.is_empty() || matches!(action, Action::AgeCap);
         let each = action.is_for_strings() || replaces_elements || asks;
         let id = RuleId::try_from(self.rules.len()).unwrap_or(RuleId::MAX);
-        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having });
+        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having, country });
         self.sources.push(Source { selector, each });
         id
     }

@@ -91,7 +91,8 @@ pub enum Action {
     Year,
     /// A date moved by a number of days that is the same for everything of one patient.
     ShiftDates(ShiftOptions),
-    /// Of a US ZIP code what 45 CFR 164.514(b)(2)(i)(B) lets stay; nothing of any other postal code.
+    /// Of a US ZIP code what 45 CFR 164.514(b)(2)(i)(B) lets stay; nothing of any other postal code, or of one beside a
+    /// `country` that is another.
     Zip3(Zip3Options),
     /// Of an Age over 89 years only that it is one.
     AgeCap,

@@ -179,8 +179,22 @@ impl Compiler<'_, '_> {
         }
         match &rule.action {
             model::Action::Hash(model::HashOptions { key }) => self.check_secret(at.key("hash").key("key"), key),
-            model::Action::ShiftDates(model::ShiftOptions { key, .. }) => {
+            model::Action::ShiftDates(model::ShiftOptions { key, days }) => {
                 self.check_secret(at.key("shift_dates").key("key"), key);
+                if *days == 0 {
+                    self.report
+                        .error(at.key("shift_dates").key("days"), Code::InvalidRule, "a date that does not move is not hidden")
+                        .help("write how many days a date may move to either side, or leave it out: 50");
+                }
+            }
+            model::Action::Zip3(model::Zip3Options { restricted: Some(areas), .. }) => {
+                let at = at.key("zip3").key("restricted");
+                let is_area = |area: &str| area.len() == 3 && area.bytes().all(|byte| byte.is_ascii_digit());
+                for (index, _) in areas.iter().enumerate().filter(|(_, area)| !is_area(area)) {
+                    self.report
+                        .error(at.item(index), Code::InvalidRule, "an area is the first three digits of a ZIP code")
+                        .help("write it as `\"036\"`");
+                }
             }
             _ => (),
         }
