@@ -167,8 +167,7 @@ impl Builder<'_> {
         for element in of.elements() {
             let target = element.of();
             // Those of a datatype, as `HumanName.use`, say no more than the value does that they are part of.
-            let is_modifier =
-                of.kind() == Kind::Resource && element.is_modifier() || element.name() == "modifierExtension";
+            let is_modifier = of.kind() == Kind::Resource && element.is_modifier() || element.name() == "modifierExtension";
             let is_required = element.is_required() && !element.is_array();
             let mut items = self.on_member(meaning, Some(element.name()));
             items.extend(self.starts(Anchor::Type(target)));

@@ -89,8 +89,12 @@ fn an_action_fits_and_has_its_secret() {
     let zip = |areas: Value| rule(json!({"key": "a", "action": {"zip3": {"restricted": areas}}}));
     assert_eq!(zip(json!(["036", "100"])), [""; 0]);
     assert_eq!(zip(json!([])), [""; 0]);
-    assert_eq!(zip(json!(["036", "36", "0360"])), [1, 2].map(|at_item| format!("invalid-rule {at}/zip3/restricted/{at_item}")));
-    let shift = |days: Value| rule(json!({"key": "a", "action": {"shift_dates": {"key": {"env": "PHI_KEY"}, "days": days}}}));
+    assert_eq!(
+        zip(json!(["036", "36", "0360"])),
+        [1, 2].map(|at_item| format!("invalid-rule {at}/zip3/restricted/{at_item}"))
+    );
+    let shift =
+        |days: Value| rule(json!({"key": "a", "action": {"shift_dates": {"key": {"env": "PHI_KEY"}, "days": days}}}));
     assert_eq!((shift(json!(1)).len(), shift(json!(0))), (0, vec![format!("invalid-rule {at}/shift_dates/days")]));
     let rotated = json!({"key": "a", "action": {"hash": {"key": {"env": "PHI_KEY", "previous": "OLD"}}}});
     assert_eq!(rule(rotated), [format!("not-supported {at}/hash/key/previous")]);

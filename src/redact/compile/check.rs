@@ -183,7 +183,11 @@ impl Compiler<'_, '_> {
                 self.check_secret(at.key("shift_dates").key("key"), key);
                 if *days == 0 {
                     self.report
-                        .error(at.key("shift_dates").key("days"), Code::InvalidRule, "a date that does not move is not hidden")
+                        .error(
+                            at.key("shift_dates").key("days"),
+                            Code::InvalidRule,
+                            "a date that does not move is not hidden",
+                        )
                         .help("write how many days a date may move to either side, or leave it out: 50");
                 }
             }
