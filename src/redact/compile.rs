@@ -1,11 +1,12 @@
 //! From the policy's `redaction` section to [`Program`]s, with everything that is wrong with it.
 //!
 //! A profile's own rules come before those it `extends`, and what it says of the rest (`default`, `unknown`,
-//! `security_tag`) before what they say. Besides their form ([`check`]), rules are refused that could never take effect
+//! `security_tag`) before what they say. Besides their form ([`check`]), and what they tell ([`pseudonym`]), rules are refused that could never take effect
 //! because an earlier rule of the same profile has taken their values already: whoever wrote them expects something else
 //! to happen.
 
 mod check;
+mod pseudonym;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -37,6 +38,7 @@ pub fn compile(policy: &Loaded, env: Env<'_>, report: &mut Report) -> BTreeMap<S
     for (name, profile) in &policy.model.redaction {
         compiler.check_profile(name, profile);
     }
+    compiler.check_pseudonyms();
     names.iter().map(|name| ((*name).to_owned(), Rc::new(compiler.program(name)))).collect()
 }
 
