@@ -14,7 +14,7 @@ WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy certs policy demo run test lint bench clean
+.PHONY: help targets module envoy certs policy demo run test lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +53,10 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 bench: module envoy ## ratios against an empty filter and Envoy's own filters
 	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
 	cargo run --profile cli --example bench
+
+# DEFINITIONS holds profiles-types.json and profiles-resources.json of FHIR 4.0.1; the example says where they come from.
+tables: ## make src/fhir/elements/r4.rs from the definitions of R4 in DEFINITIONS
+	cargo run --quiet --example tables -- $(DEFINITIONS)
 
 clean: ## remove all that was made or installed
 	rm -rf target envoy/certs envoy/filter.yaml

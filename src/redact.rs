@@ -13,7 +13,8 @@
 //!    profile says of elements that R4 does not have, then what it says of the rest.
 //! 3. What acts on strings is for the elements of an array; any other value that an action does not fit is removed.
 //! 4. A rule on `name` removes the twin `_name`, or keeps it where it keeps `name`.
-//! 5. A resource that loses a modifier which is its direct element goes; the root cannot, so its answer is refused.
+//! 5. A resource that loses a modifier which is its direct element, or of which an element loses a `modifierExtension`,
+//!    goes; the root cannot, so its answer is refused.
 //! 6. A member or element goes with the comma before it, the first with the one after it; a container that lost all it
 //!    had goes as well, one that came empty stays. An element under a `_name` becomes `null`, since its place counts.
 //! 7. A resource that is left is tagged with what the profile does to its type.

@@ -10,13 +10,14 @@ use crate::redact::preset;
 /// Print a redaction preset as policy JSON, or list their names.
 ///
 /// A policy applies a preset by its name, or extends it in a profile of its own under `redaction`, whose rules come first.
+/// A preset does what its rules say; no filter can promise that what is left is de-identified in the sense of HIPAA.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   carewarden preset
   carewarden preset hipaa-safe-harbor")]
 pub(super) struct Preset {
-    /// The preset; all names when absent.
+    /// The preset; all names, and what they do, when absent.
     name: Option<String>,
 }
 
@@ -25,7 +26,7 @@ impl Preset {
         let mut output = std::io::stdout().lock();
         let Some(name) = self.name else {
             for name in preset::names() {
-                writeln!(output, "{name}")?;
+                writeln!(output, "{name}\n    {}", preset::about(name).unwrap_or_default())?;
             }
             return Ok(Outcome::Fine);
         };

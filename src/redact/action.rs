@@ -107,20 +107,23 @@ impl Action {
 
     fn generalize(&self, text: &str, is_instant: bool, patient: Option<&str>, now: Option<i64>) -> Written {
         let dated = match (self, now, patient) {
-            (Self::Zip3(zip), ..) => zip.cut(text).map_or(Dated::Gone, Dated::Text),
+            (Self::Zip3(zip), ..) => return zip.cut(text).map_or(Written::Gone, |area| quoted(&area)),
             (Self::Year, Some(now), _) => date::year(text, now, is_instant),
             (Self::Shift(shifting), Some(now), Some(patient)) => shifting.shift(text, patient, now),
             // Whose date it is, or how long ago, nobody knows.
-            _ => Dated::Absent,
+            _ => Dated::Gone,
         };
         match dated {
             Dated::Same => Written::Same,
-            // Digits, signs and letters alone.
-            Dated::Text(text) => Written::Text([b"\"", text.as_bytes(), b"\""].concat()),
-            Dated::Gone => Written::Gone,
-            Dated::Absent => Written::Absent,
+            Dated::Text(text) => quoted(&text),
+            Dated::Gone => Written::Absent,
         }
     }
+}
+
+/// A JSON string of digits, signs and letters alone.
+fn quoted(text: &str) -> Written {
+    Written::Text([b"\"", text.as_bytes(), b"\""].concat())
 }
 
 /// How a string is masked.
@@ -205,9 +208,16 @@ impl HashKey {
     ) -> Result<(), Error> {
         let meant = unescape(raw);
         let text = std::str::from_utf8(&meant).map_err(|_| Error::Encoding)?;
+        if is_reference && text == "#" {
+            // The resource around a contained one, which has no id here.
+            out.extend_from_slice(b"\"#\"");
+            return Ok(());
+        }
         let id = if is_reference { id_in(text) } else { None }.unwrap_or(0..text.len());
         let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-        let (before, after) = (part(0..id.start), part(id.end..text.len()));
+        // Some servers number versions, others make them of the time: the reference then leads to the current one.
+        let numbered = |after: &&str| after.trim_start_matches("/_history/").parse::<u32>().is_ok();
+        let (before, after) = (part(0..id.start), Some(part(id.end..text.len())).filter(numbered).unwrap_or_default());
         let hash = recent.hash(self.name, part(id.clone()).as_bytes(), || self.hex(part(id.clone()).as_bytes()));
         out.push(b'"');
         // What was written without escapes needs none.
@@ -277,6 +287,9 @@ mod tests {
         );
         assert_eq!(hashed("p", "Patient/123", false).len(), 64);
         assert_eq!(hashed("p", "Patient?name=x", true).len(), 64);
+        assert_eq!(hashed("p", "https://x/Patient/1/Observation/2", true).len(), 64);
+        assert_eq!(hashed("p", "Patient/123/_history/MTY3MDAwMDAwMA", true), format!("Patient/{id}"));
+        assert_eq!((hashed("p", "#", true).as_str(), hashed("p", "#", false).len()), ("#", 64));
     }
 
     #[test]

@@ -166,7 +166,8 @@ impl Builder<'_> {
         let mut members = Vec::new();
         for element in of.elements() {
             let target = element.of();
-            let is_modifier = of.kind() == Kind::Resource && element.is_modifier();
+            // Those of a datatype, as `HumanName.use`, say no more than the value does that they are part of.
+            let is_modifier = of.kind() == Kind::Resource && element.is_modifier() || element.name() == "modifierExtension";
             let is_required = element.is_required() && !element.is_array();
             let mut items = self.on_member(meaning, Some(element.name()));
             items.extend(self.starts(Anchor::Type(target)));
@@ -252,6 +253,12 @@ impl Builder<'_> {
         } else if name.strip_prefix('_') == Some(wanted) {
             if rest.iter().all(|step| *step == Step::Each) {
                 next.insert(Item { twin: true, ..on });
+            } else if rest.iter().all(|step| matches!(step, Step::Each | Step::Elements(..))) {
+                // What goes or stays at an index does so in the twin. Elements behind one that goes move up, and what is
+                // beside them would be taken for another's: the twin goes whole.
+                let keeps = self.rule(item.rule).is_some_and(|rule| matches!(rule.action, Action::Keep));
+                let step = if keeps { on.step } else { on.step.saturating_add(u32::try_from(rest.len()).unwrap_or(0)) };
+                next.insert(Item { twin: true, step, ..item });
             } else if self.anchor(&item) != Some(Anchor::Root) {
                 next.insert(on);
             }
@@ -326,7 +333,7 @@ impl Builder<'_> {
             let watched: BTreeSet<ConditionId> = targets
                 .filter_map(|target| states.get(target as usize))
                 .flat_map(|target| target.verdicts.iter().filter_map(|verdict| self.rule(verdict.rule)))
-                .flat_map(|rule| rule.siblings.iter().copied())
+                .flat_map(Rule::asks_beside)
                 .collect();
             if let Some(state) = states.get_mut(index) {
                 state.watched = watched.into_iter().collect();
@@ -336,25 +343,25 @@ impl Builder<'_> {
 
     /// What is known of resources that begin in a state.
     fn resource(&self, states: &[State], state: StateId) -> Resource {
-        let mut tags = Tags::default();
-        let mut seen = BTreeSet::from([DEAD, state]);
-        let mut open = vec![state];
-        while let Some(next) = open.pop() {
-            let Some(found) = states.get(next as usize) else { continue };
-            tags = found.verdicts.iter().fold(tags, |tags, verdict| tags.with(self.tags(verdict.rule)));
-            let members = self.members.get(next as usize).into_iter().flatten().map(|member| member.to);
-            open.extend(members.chain([found.element]).filter(|target| seen.insert(*target)));
-        }
-        let from_root = (0..).zip(self.all.sources).filter(|(_, source)| source.selector.anchor == Anchor::Root);
-        let tags = from_root.fold(tags, |tags, (rule, _)| tags.with(self.tags(rule)));
         let takes = |verdict: &Verdict| self.rule(verdict.rule).is_some_and(|rule| !matches!(rule.action, Action::Keep));
         let is_taken = |member: &Member| {
             let target = states.get(member.to as usize);
             let verdicts = target.is_some_and(|target| target.verdicts.iter().any(takes));
             member.is_modifier && (verdicts || target.is_some_and(|target| target.first_inside < NO_RULE))
         };
-        let members = self.members.get(state as usize).into_iter().flatten();
-        let can_turn = members.into_iter().any(is_taken) || self.all.sources.iter().any(may_name_modifier);
+        let mut tags = Tags::default();
+        let mut can_turn = self.all.sources.iter().any(may_name_modifier);
+        let mut seen = BTreeSet::from([DEAD, state]);
+        let mut open = vec![state];
+        while let Some(next) = open.pop() {
+            let Some(found) = states.get(next as usize) else { continue };
+            tags = found.verdicts.iter().fold(tags, |tags, verdict| tags.with(self.tags(verdict.rule)));
+            let members = self.members.get(next as usize).into_iter().flatten();
+            can_turn |= members.clone().any(is_taken);
+            open.extend(members.map(|member| member.to).chain([found.element]).filter(|target| seen.insert(*target)));
+        }
+        let from_root = (0..).zip(self.all.sources).filter(|(_, source)| source.selector.anchor == Anchor::Root);
+        let tags = from_root.fold(tags, |tags, (rule, _)| tags.with(self.tags(rule)));
         Resource { state, tags, can_turn }
     }
 

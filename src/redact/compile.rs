@@ -1,11 +1,12 @@
 //! From the policy's `redaction` section to [`Program`]s, with everything that is wrong with it.
 //!
 //! A profile's own rules come before those it `extends`, and what it says of the rest (`default`, `unknown`,
-//! `security_tag`) before what they say. Besides their form ([`check`]), rules are refused that could never take effect
+//! `security_tag`) before what they say. Besides their form ([`check`]), and what they tell ([`pseudonym`]), rules are refused that could never take effect
 //! because an earlier rule of the same profile has taken their values already: whoever wrote them expects something else
 //! to happen.
 
 mod check;
+mod pseudonym;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -37,6 +38,7 @@ pub fn compile(policy: &Loaded, env: Env<'_>, report: &mut Report) -> BTreeMap<S
     for (name, profile) in &policy.model.redaction {
         compiler.check_profile(name, profile);
     }
+    compiler.check_pseudonyms();
     names.iter().map(|name| ((*name).to_owned(), Rc::new(compiler.program(name)))).collect()
 }
 
@@ -94,12 +96,15 @@ impl Draft {
     ) -> RuleId {
         let siblings = self.conditions(siblings.iter().chain(&selector.siblings));
         let having = self.conditions(having.iter().chain(&selector.having));
+        let has_country = matches!(action, Action::Zip3(_)) && selector.ends_in_member();
+        let country = has_country.then(|| Condition { key: (*b"country").into(), value: Scalar::UnitedStates });
+        let country = country.and_then(|country| number(&mut self.conditions, country));
         // Where a path leads to an array, a value is put in the place of each element, while JSONPath names the array.
         let replaces_elements = matches!(action, Action::Replace(_)) && selector.anchor != Anchor::Root;
         let asks = !having.is_empty() || matches!(action, Action::AgeCap);
         let each = action.is_for_strings() || replaces_elements || asks;
         let id = RuleId::try_from(self.rules.len()).unwrap_or(RuleId::MAX);
-        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having });
+        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having, country });
         self.sources.push(Source { selector, each });
         id
     }

@@ -75,9 +75,6 @@ impl Redactor {
             return self.judge(ahead.value, stream);
         }
         if !matches!(ahead.value, Token::BeginObject | Token::BeginArray) {
-            if let Some(frame) = self.frames.last_mut() {
-                frame.elements += 1;
-            }
             self.stays(ahead.end, stream);
             return Ok(());
         }

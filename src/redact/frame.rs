@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::program::{ConditionId, NO_RULE, Position, RuleId};
-use super::tag::Tags;
+use super::tag::{Label, Tags};
 use super::within::Within;
 use crate::json;
 
@@ -28,12 +28,14 @@ pub(super) struct Frame {
     pub(super) nulls: bool,
     /// Something in it is undecided that stays if anything does.
     pub(super) pends: bool,
-    /// How many elements have begun.
-    pub(super) elements: usize,
+    /// How many commas it has had: the index of the element at hand.
+    pub(super) commas: usize,
     /// Keys of R4 that this object has had, by their numbers.
     pub(super) had: u64,
-    /// It modifies the resource around it.
+    /// It modifies the resource or the element around it.
     pub(super) is_modifier: bool,
+    /// A modifier of this element was taken; of a resource [`Enclosing::turned`] says so.
+    pub(super) turned: bool,
     /// How many facts were known before those about this object, or about the one around this array.
     pub(super) facts: usize,
     /// What rules ask about its members is not all known yet.
@@ -54,9 +56,10 @@ impl Frame {
             lost: false,
             nulls: false,
             pends: false,
-            elements: 0,
+            commas: 0,
             had: 0,
             is_modifier: false,
+            turned: false,
             facts: 0,
             asks: false,
         }
@@ -68,6 +71,8 @@ impl Frame {
 pub(super) struct Enclosing {
     /// What it is tagged with; nothing where it is not, or is already.
     pub(super) tags: Tags,
+    /// What is known of the label at hand.
+    pub(super) label: Label,
     /// Rules can take a modifier of it, and it can be taken out of what is around it: it leaves when it is whole.
     pub(super) can_go: bool,
     /// A rule took the resource as a whole, and whoever wrote what survives of it knows that its modifiers do not.
@@ -97,7 +102,7 @@ pub(super) struct Member {
     pub(super) is_twin: bool,
     /// Its key says that it is a reference.
     pub(super) is_reference: bool,
-    /// It modifies the resource around it.
+    /// It modifies the resource or the element around it.
     pub(super) is_modifier: bool,
     /// R4 wants it to be there.
     pub(super) is_required: bool,

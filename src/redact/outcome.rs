@@ -91,7 +91,7 @@ impl Redactor {
             Deed::Keep => Written::Same,
             // What the policy writes needs not be seen.
             Deed::Replace => self.write_string(verdict.rule, raw)?,
-            _ if string.is_none() => Written::Gone,
+            _ if string.is_none() || self.is_abroad(verdict.rule) => Written::Gone,
             _ => {
                 self.check_length(raw.len())?;
                 self.write_string(verdict.rule, raw)?

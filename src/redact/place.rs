@@ -25,6 +25,10 @@ pub(super) enum Place {
     /// The `meta` of a resource that is tagged, and `security` in it.
     Meta,
     Security,
+    /// One of those in `security`, and what it is named by.
+    Label,
+    LabelSystem,
+    LabelCode,
     /// `Bundle.entry`, and one of them.
     Entries,
     Entry,
@@ -45,6 +49,8 @@ impl Place {
             (_, Self::Elsewhere) => Self::Elsewhere,
             (b"meta", Self::Resource(_)) => Self::Meta,
             (b"security", Self::Meta) => Self::Security,
+            (b"system", Self::Label) => Self::LabelSystem,
+            (b"code", Self::Label) => Self::LabelCode,
             (b"entry", Self::Resource(kind)) if kind.name() == "Bundle" => Self::Entries,
             (b"parameter", Self::Resource(kind)) if kind.name() == "Parameters" => Self::Parameters,
             (b"instance", Self::Resource(kind)) if kind.name() == "ExampleScenario" => Self::Instances,
@@ -66,8 +72,20 @@ impl Place {
             Self::Entries => Self::Entry,
             Self::Parameters => Self::Parameter,
             Self::Instances => Self::Instance,
+            Self::Security => Self::Label,
             _ => Self::Elsewhere,
         }
+    }
+
+    /// Whether a tag is written into what stands here: the object `meta`, the array `security`. Anything else there goes,
+    /// or the tag would stand beside it under the same name.
+    pub(super) fn has_room_for_tag(self) -> bool {
+        matches!(self, Self::Meta | Self::Security)
+    }
+
+    /// Whether it tells which label this is.
+    pub(super) fn names_label(self) -> bool {
+        matches!(self, Self::LabelSystem | Self::LabelCode)
     }
 
     /// Whether an object here may have a `resourceType`.

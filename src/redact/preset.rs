@@ -1,35 +1,74 @@
 //! Profiles that come with Carewarden: policy JSON like any other, to be printed, extended and overridden.
+//!
+//! What they do is all that they promise. Whether what is left is de-identified in the sense of HIPAA depends on what
+//! else is known to whoever receives it (45 CFR 164.514(b)(2)(ii)), which no filter can see.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::policy::model::Profile;
 
-/// Each by its name, as it is written.
-const TEXTS: &[(&str, &str)] = &[
-    ("hipaa-safe-harbor", include_str!("preset/hipaa-safe-harbor.json")),
-    ("limited-data-set", include_str!("preset/limited-data-set.json")),
-    ("minimum-necessary-billing", include_str!("preset/minimum-necessary-billing.json")),
-    ("minimum-necessary-research", include_str!("preset/minimum-necessary-research.json")),
-    ("minimum-necessary-scheduling", include_str!("preset/minimum-necessary-scheduling.json")),
+/// A preset as it is written.
+struct Preset {
+    name: &'static str,
+    about: &'static str,
+    text: &'static str,
+}
+
+/// All of them, by name.
+const PRESETS: &[Preset] = &[
+    Preset {
+        name: "hipaa-safe-harbor",
+        about: "the list of 45 CFR 164.514(b)(2)(i) in all 146 types: no names, contacts, numbers, texts, URLs, pictures and \
+                extensions; of dates the year, of ZIP codes the area, ages over 89 as one, ids as pseudonyms",
+        text: include_str!("preset/hipaa-safe-harbor.json"),
+    },
+    Preset {
+        name: "limited-data-set",
+        about: "45 CFR 164.514(e)(2), for who signed a data use agreement: as Safe Harbor, but with dates, ages, towns and \
+                ZIP codes",
+        text: include_str!("preset/limited-data-set.json"),
+    },
+    Preset {
+        name: "minimum-necessary-billing",
+        about: "an example of an allow list: claims and coverage whole but for narratives, who they are about, no \
+                clinical record",
+        text: include_str!("preset/minimum-necessary-billing.json"),
+    },
+    Preset {
+        name: "minimum-necessary-research",
+        about: "an example of an allow list: codes and measurements under pseudonyms, with years and areas, of nine types",
+        text: include_str!("preset/minimum-necessary-research.json"),
+    },
+    Preset {
+        name: "minimum-necessary-scheduling",
+        about: "an example of an allow list: who comes when and where, and how to reach them, but not why",
+        text: include_str!("preset/minimum-necessary-scheduling.json"),
+    },
 ];
 
 /// The names of all presets.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TEXTS.iter().map(|(name, _)| *name)
+    PRESETS.iter().map(|preset| preset.name)
+}
+
+/// What the preset of this name does, in a line.
+#[must_use]
+pub fn about(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|preset| preset.name == name).map(|preset| preset.about)
 }
 
 /// The preset of this name, as JSON: a profile of a policy's `redaction`.
 #[must_use]
 pub fn text(name: &str) -> Option<&'static str> {
-    TEXTS.iter().find(|(own, _)| *own == name).map(|(_, text)| *text)
+    PRESETS.iter().find(|preset| preset.name == name).map(|preset| preset.text)
 }
 
 /// The preset of this name.
 pub(super) fn profile(name: &str) -> Option<&'static Profile> {
     static PROFILES: LazyLock<BTreeMap<&'static str, Profile>> = LazyLock::new(|| {
         // One that could not be read would not be there, and a policy that names it would be refused; a test reads all.
-        TEXTS.iter().filter_map(|(name, text)| Some((*name, serde_json::from_str(text).ok()?))).collect()
+        PRESETS.iter().filter_map(|preset| Some((preset.name, serde_json::from_str(preset.text).ok()?))).collect()
     });
     PROFILES.get(name)
 }

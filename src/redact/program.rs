@@ -39,6 +39,8 @@ pub(super) struct Rule {
     pub(super) siblings: Box<[ConditionId]>,
     /// What the members of the value have to be, all of it.
     pub(super) having: Box<[ConditionId]>,
+    /// What the country beside a ZIP code has to be, if there is one.
+    pub(super) country: Option<ConditionId>,
 }
 
 /// A rule, by its place in the list.
@@ -64,6 +66,8 @@ pub(super) enum Scalar {
     Bool(bool),
     Number(f64),
     Text(Box<[u8]>),
+    /// Any name of the United States.
+    UnitedStates,
 }
 
 /// A state of the automaton.
@@ -184,6 +188,11 @@ impl Rule {
     /// Whether what it does depends on the members of a value.
     pub(super) fn asks_within(&self) -> bool {
         !self.having.is_empty() || matches!(self.action, Action::AgeCap)
+    }
+
+    /// What has to be known of the siblings of a value.
+    pub(super) fn asks_beside(&self) -> impl Iterator<Item = ConditionId> {
+        self.siblings.iter().copied().chain(self.country)
     }
 }
 

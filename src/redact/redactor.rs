@@ -92,6 +92,8 @@ pub struct Redactor {
     pub(super) facts: Facts,
     /// What is known of the object that is about to be judged, from its own members.
     pub(super) found: Found,
+    /// The patient that the entry at hand says its resource is.
+    pub(super) entry_patient: Option<Box<str>>,
     /// The open resources, innermost last.
     pub(super) resources: Vec<Enclosing>,
     /// The conditions that the value that comes is about.
@@ -149,6 +151,7 @@ impl Redactor {
             seen: SeenKeys::new(limits.max_keys, hold_back),
             facts: Facts::default(),
             found: Found::default(),
+            entry_patient: None,
             resources: Vec::new(),
             noted: Vec::new(),
             recent: Recent::default(),

@@ -1,5 +1,6 @@
 //! Where the id stands in a FHIR reference (R4, references.html section 2.3.0.1), so that a hash can replace it alone
-//! and the reference still leads to what has the same hash.
+//! and the reference still leads to what has the same hash. What is around the id stays, so it has to be known for
+//! what it is: the base of a server, a type, the number of a version.
 
 use std::ops::Range;
 
@@ -52,12 +53,15 @@ fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
+/// Whether it is the base of a FHIR API: a URL without credentials or a query, which names no resource itself.
 fn is_base(text: &str) -> bool {
     let scheme =
         |scheme: &str| text.split_at_checked(scheme.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme));
     // Beyond ASCII there is white space, too.
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\');
-    (scheme("http://") || scheme("https://")) && text.bytes().all(is_plain)
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"\\@%;".contains(&byte);
+    (scheme("http://") || scheme("https://"))
+        && text.bytes().all(is_plain)
+        && !text.split('/').any(|segment| ResourceType::parse(segment).is_some())
 }
 
 #[cfg(test)]
@@ -74,6 +78,7 @@ mod tests {
             ("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"),
             ("urn:oid:1.2.3", "1.2.3"),
             ("#p1", "p1"),
+            ("http://[2001:db8::1]:8080/r4/Patient/1", "1"),
         ] {
             assert_eq!(id_in(reference).and_then(|range| reference.get(range)), Some(id), "{reference}");
         }
@@ -98,6 +103,15 @@ mod tests {
             "ftp://x/Patient/1",
             "urn:uuid:",
             "urn:isbn:1",
+            "https://x/Patient/123/Observation/4",
+            "https://x/Patient/123/_history/1/Observation/4",
+            "https://ann:secret@x/Patient/1",
+            "https://x/a%20name/Patient/1",
+            "https://x/a;b/Patient/1",
+            "Patient/123/Observation/4",
+            "Patient/1#name",
+            "Patient/1|2",
+            "Patient/1/$everything",
         ] {
             assert_eq!(id_in(reference), None, "{reference}");
         }

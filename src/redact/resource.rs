@@ -1,6 +1,7 @@
 //! Resources as a whole: what they are tagged with, and that none is left whose meaning would turn around.
 //!
-//! A resource that loses a modifier goes (R4, extensibility.html section 2.4.0.1, and conformance-rules.html#isModifier).
+//! A resource that loses a modifier goes (R4, extensibility.html section 2.4.0.1, and conformance-rules.html#isModifier),
+//! and so does one with an element that loses its `modifierExtension` while something of the element stays.
 //! It has to be whole before any of it leaves, then, so its output is kept back to its end ([`Redactor::keep_back`]); of
 //! one that is longer than may be held back, and of the root, the answer is refused instead.
 //!
@@ -10,8 +11,9 @@ use super::error::Error;
 use super::frame::{Enclosing, Frame};
 use super::place::Place;
 use super::redactor::{Redactor, Stream};
-use super::tag::Tags;
+use super::tag::{LONGEST, Label, Tags};
 use crate::fhir::ResourceType;
+use crate::json::unescape;
 
 impl Redactor {
     /// A resource begins, where it was decided that what is in it will be judged.
@@ -19,10 +21,15 @@ impl Redactor {
         let resource = self.program.automaton.resource(kind);
         let is_contained = self.member.place == Place::Slot { contained: true };
         let around = self.resources.last().and_then(|around| around.patient.clone());
-        let patient = if is_contained { around } else { self.found.patient.take() };
+        let of_entry = match self.frames.last() {
+            Some(Frame { place: Place::Entry, .. }) if kind.name() == "Patient" => self.entry_patient.take(),
+            _ => None,
+        };
+        let patient = if is_contained { around } else { of_entry.or(self.found.patient.take()) };
         self.draft.flush(stream.data, stream.out);
         self.resources.push(Enclosing {
             tags: if is_contained { Tags::default() } else { resource.tags },
+            label: Label::default(),
             // A line goes with its end.
             can_go: resource.can_turn && (self.frames.len() > 1 || self.options.format.is_lines()),
             is_taken,
@@ -33,8 +40,16 @@ impl Redactor {
         });
     }
 
-    /// A modifier that is a direct element of the innermost resource does not leave.
+    /// A modifier that is a direct element of the innermost container does not leave.
     pub(super) fn modifier_is_taken(&mut self) {
+        match self.frames.last_mut() {
+            Some(Frame { place: Place::Resource(_), .. }) | None => self.resource_is_turned(),
+            Some(element) => element.turned = true,
+        }
+    }
+
+    /// What is left of the innermost resource says something else.
+    pub(super) fn resource_is_turned(&mut self) {
         if let Some(resource) = self.resources.last_mut() {
             resource.turned = !resource.is_taken;
         }
@@ -93,6 +108,26 @@ impl Redactor {
         }
         self.stays(start, stream);
         self.is_tagged();
+    }
+
+    /// The system or the code of a label stays; `raw` is what stands between its quotes.
+    pub(super) fn label_stays(&mut self, raw: &[u8]) {
+        let (place, text) = (self.member.place, unescape(raw));
+        let Some(resource) = self.resources.last_mut().filter(|_| raw.len() <= LONGEST) else { return };
+        match place {
+            Place::LabelSystem => resource.label.has_system(&text),
+            _ => resource.label.has_code(&text),
+        }
+    }
+
+    /// The label at hand ends, and stays or does not.
+    pub(super) fn close_label(&mut self, stays: bool) {
+        if let Some(resource) = self.resources.last_mut() {
+            let label = std::mem::take(&mut resource.label);
+            if stays {
+                resource.tags = resource.tags.without(label);
+            }
+        }
     }
 
     /// The innermost resource needs no tag any more.

@@ -16,6 +16,7 @@ use super::frame::{Scout, Sought, Task};
 use super::place::RESOURCE_TYPE;
 use super::program::{Condition, ConditionId, Position, RuleId, Scalar};
 use super::redactor::{Redactor, Stream};
+use super::zip::is_united_states;
 use crate::fhir::ResourceType;
 use crate::json::{self, Token, unescape};
 
@@ -80,6 +81,14 @@ impl Redactor {
         rule.siblings.iter().all(|id| holds(self.facts.of(facts, *id))) && rule.having.iter().all(|id| holds(own(id)))
     }
 
+    /// Whether another country than a rule is about stands beside the value that comes, or what may be one.
+    pub(super) fn is_abroad(&self, rule: RuleId) -> bool {
+        let country = self.program.rule(rule).and_then(|rule| rule.country);
+        let facts = self.frames.last().map_or(0, |frame| frame.facts);
+        let found = country.and_then(|country| self.facts.of(facts, country));
+        matches!(found, Some(Truth::Fails | Truth::CannotBeJudged))
+    }
+
     /// Looks for the type of the resource that just began.
     pub(super) fn scout_type(&mut self) {
         self.begin_scout(Sought::Type);
@@ -98,7 +107,7 @@ impl Redactor {
         let touching = [self.member.position.resource, self.member.position.root];
         let depends = touching.iter().flat_map(|state| &self.program.automaton.state(*state).verdicts).any(|verdict| {
             let rule = self.program.rule(verdict.rule);
-            verdict.rule < until && rule.is_some_and(|rule| !rule.siblings.is_empty())
+            verdict.rule < until && rule.is_some_and(|rule| rule.asks_beside().next().is_some())
         });
         frame.asks = !depends;
         self.note_key(container, key);
@@ -249,6 +258,7 @@ impl Condition {
             Scalar::Null => token == Token::Null,
             Scalar::Bool(value) => token == if *value { Token::True } else { Token::False },
             Scalar::Text(text) => token == Token::String && *unescape(raw) == **text,
+            Scalar::UnitedStates => token == Token::String && is_united_states(&unescape(raw)),
             Scalar::Number(number) => {
                 let own = std::str::from_utf8(raw).ok().and_then(|text| text.parse::<f64>().ok());
                 token == Token::Number && own == Some(*number)

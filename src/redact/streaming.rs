@@ -2,10 +2,10 @@
 
 use super::error::Error;
 use super::outcome::Kind;
-use super::place::Place;
 use super::program::DEAD;
 use super::redactor::{Redactor, Stream};
 use super::summary::Deed;
+use super::tag::LONGEST;
 
 impl Redactor {
     /// A string that goes on in the next piece: if what becomes of it can be said, what is there of it leaves or goes.
@@ -31,9 +31,12 @@ impl Redactor {
 
     /// Judges a string of which not all is there. Answers whether it stays, or nothing where all of it has to be seen.
     fn begin_streaming(&mut self, (start, at): (usize, usize), stream: &mut Stream<'_>) -> Result<Option<bool>, Error> {
-        if self.member.place == Place::Meta {
+        if self.member.place.has_room_for_tag() {
             self.goes(start, at, stream);
             return Ok(Some(false));
+        }
+        if self.member.place.names_label() && at.saturating_sub(start + 1) <= LONGEST {
+            return Ok(None);
         }
         let Some(verdict) = self.verdict(self.member.position, DEAD, Kind::Scalar) else {
             let stays = !self.frames.last().is_some_and(|frame| frame.drops);

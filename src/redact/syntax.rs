@@ -3,8 +3,9 @@
 //! - `path` is a resource type of R4 and element names: `Patient.identifier.value`. It begins at the nearest resource
 //!   around a value and goes through arrays by itself. A choice is all its types (`Observation.value[x]`, or `value` as
 //!   FHIRPath says) or one (`valueQuantity`). FHIRPath's functions and indexers are not part of it.
-//! - `type` is a datatype of R4, wherever an element has it, and `child` an element of that: `Address` and `line`. The
-//!   twin `_name` of a primitive is an `Element`.
+//! - `type` is a datatype of R4, wherever an element has it, and `child` an element of that: `Address` and `line`. It is
+//!   that type alone and none that R4 derives from it, so that a profile can keep `code` and remove `string`. The twin
+//!   `_name` of a primitive is an `Element`.
 //! - `json_path` is a part of RFC 9535, from the root: `.name`, `['name']`, `.*`, `[*]`, the same after `..`, indices and
 //!   slices that count from the front, and at the end, or before a last name, `[?@.name=='value']`. As there, nothing
 //!   goes through an array by itself.
@@ -164,13 +165,16 @@ impl Selector {
         self.ways.iter().any(|steps| steps.first().and_then(Step::name) == Some(name))
     }
 
-    /// Whether it selects modifiers that are direct elements of a resource.
+    /// Whether it selects modifiers that are direct elements of a resource, or a `modifierExtension` of anything.
     pub(super) fn selects_modifier(&self) -> bool {
-        let Anchor::Resource(kind) = self.anchor else { return false };
-        let Some(of) = Type::of_resource(kind) else { return false };
+        let of = match self.anchor {
+            Anchor::Resource(kind) => Type::of_resource(kind),
+            Anchor::Type(_) | Anchor::Root => None,
+        };
+        let is_modifier = |name: &str| of.and_then(|of| of.element(name)).is_some_and(|element| element.is_modifier());
         self.ways.iter().any(|steps| match steps.as_slice() {
-            [Step::Member(name)] => of.element(name).is_some_and(|element| element.is_modifier()),
-            _ => false,
+            [Step::Member(name)] if is_modifier(name) => true,
+            steps => steps.last().and_then(Step::name) == Some("modifierExtension"),
         })
     }
 }

@@ -12,6 +12,28 @@ const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 /// The codes, each with its bit.
 const CODES: [(u8, &str); 4] = [(1, "REDACTED"), (2, "MASKED"), (4, "PSEUDED"), (8, "ABSTRED")];
 
+/// The most bytes that a system or a code of ours can be written with.
+pub(super) const LONGEST: usize = 6 * SYSTEM.len();
+
+/// What is known of a label that an answer came with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Label {
+    is_ours: bool,
+    code: u8,
+}
+
+impl Label {
+    /// Its system, unescaped.
+    pub(super) fn has_system(&mut self, system: &[u8]) {
+        self.is_ours = system == SYSTEM.as_bytes();
+    }
+
+    /// Its code, unescaped.
+    pub(super) fn has_code(&mut self, code: &[u8]) {
+        self.code = CODES.iter().find(|(_, own)| own.as_bytes() == code).map_or(0, |(bit, _)| *bit);
+    }
+}
+
 /// A set of tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tags(u8);
@@ -32,6 +54,11 @@ impl Tags {
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Without the one that is there already: labels are a set (R4, resource.html#Meta).
+    pub(super) fn without(self, label: Label) -> Self {
+        Self(if label.is_ours { self.0 & !label.code } else { self.0 })
     }
 
     pub(super) fn is_empty(self) -> bool {

@@ -12,7 +12,7 @@ pub(super) struct Arrival {
     pub(super) position: Position,
     /// Its number among the keys of the state, when R4 has it there.
     pub(super) ordinal: Option<u8>,
-    /// The value modifies the resource that it is a direct element of.
+    /// The value modifies the resource or the element that it is directly in.
     pub(super) is_modifier: bool,
     /// The element has to be there.
     pub(super) is_required: bool,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::action::Action;
 use super::error::Error;
 use super::frame::{Frame, Member, Skip, Task};
 use super::outcome::{Fate, Kind};
@@ -61,7 +62,7 @@ impl Redactor {
             names_type: names_type && matches!(frame.place, Place::Resource(_)),
             is_twin: key.starts_with(b"_"),
             is_reference: is_reference_key(key),
-            is_modifier: arrival.is_modifier && matches!(frame.place, Place::Resource(_)),
+            is_modifier: arrival.is_modifier,
             is_required: arrival.is_required,
             is_instant: arrival.is_instant,
             is_markup: arrival.is_markup,
@@ -76,6 +77,9 @@ impl Redactor {
     /// stayed yet it goes with what went.
     #[inline]
     pub(super) fn comma(&mut self, start: usize, stream: &mut Stream<'_>) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.commas += 1;
+        }
         if self.is_opened() {
             self.draft.keep(start, stream.out);
         } else if !self.frames.last().is_some_and(|frame| frame.pends) {
@@ -124,8 +128,8 @@ impl Redactor {
             }
             return Ok(());
         }
-        if self.member.place == Place::Meta {
-            // A tag has to stand in an object.
+        if self.member.place.has_room_for_tag() {
+            // A scalar has none.
             self.goes(start, end, stream);
             return Ok(());
         }
@@ -135,10 +139,16 @@ impl Redactor {
             } else if frame.nulls && token == Token::Null && !self.is_opened() {
                 self.pend();
             } else {
+                if token == Token::String && self.member.place.names_label() {
+                    self.label_stays(raw);
+                }
                 self.stays(end, stream);
             }
             return Ok(());
         };
+        if token == Token::String && self.member.place.names_label() && matches!(self.action(verdict.rule), Action::Keep) {
+            self.label_stays(raw);
+        }
         self.rule_on_scalar(verdict, (token == Token::String).then_some(raw), (start, end), stream)
     }
 
@@ -188,7 +198,7 @@ impl Redactor {
                 Fate::Replaced(written) => {
                     self.summary.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false));
                     self.put_in_place(&written, (start, at), stream);
-                    if place == Place::Meta {
+                    if place.has_room_for_tag() {
                         self.is_tagged();
                     }
                     if self.member.is_modifier {
@@ -206,7 +216,7 @@ impl Redactor {
         }
         let out_of_reach = self.program.automaton.first_inside(position) >= until;
         let loses_root = drops && self.frames.len() == 1;
-        if !is_object && place == Place::Meta {
+        if place == if is_object { Place::Security } else { Place::Meta } {
             self.goes(start, at, stream);
             self.skip_inside(false, true);
             return Ok(());
@@ -274,6 +284,13 @@ impl Redactor {
         if matches!(frame.place, Place::Resource(_)) && self.close_resource(&frame, end, stream)? {
             (was_opened, frame.lost) = (false, true);
         }
+        // What is left of an element says something else than it did, and so does all that is around it.
+        if frame.turned && was_opened && (!frame.drops || frame.until == self.program.rest) {
+            self.resource_is_turned();
+        }
+        if frame.place == Place::Label {
+            self.close_label(was_opened);
+        }
         self.member.start = None;
         self.root_ended = self.frames.len() == 1;
         if was_opened || !(frame.lost || frame.drops) {
@@ -299,17 +316,15 @@ impl Redactor {
         Ok(())
     }
 
-    /// A value begins: an element is where its array says.
+    /// A value begins: an element is where its array says. A string that comes in pieces begins with each of them.
     pub(super) fn expect_value(&mut self) {
         let is_root = self.frames.len() == 1;
-        let Some(frame) = self.frames.last_mut().filter(|frame| !frame.is_object) else { return };
-        let index = frame.elements;
-        frame.elements += 1;
+        let Some(frame) = self.frames.last().filter(|frame| !frame.is_object) else { return };
         self.member.start.get_or_insert(if is_root { self.draft.sure() } else { self.lexer.start() });
         if is_root {
             (self.member.position, self.member.place) = (frame.position, frame.place);
         } else {
-            self.member.position = self.program.automaton.element(frame.position, index);
+            self.member.position = self.program.automaton.element(frame.position, frame.commas);
             self.member.place = frame.place.element();
         }
         (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);

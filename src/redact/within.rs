@@ -1,6 +1,9 @@
 //! What has to be known of an object's own members before the object is judged: what `having` asks for, how old an Age
 //! says someone is, and which patient a resource is about.
 //!
+//! A Patient in a Bundle is the one that the entry's `fullUrl` names, since that is what references in the Bundle lead to
+//! (R4, bundle.html#references); any other is the one of its `id`.
+//!
 //! The object is read ahead from its opening bracket to its end; where the end is farther than may be held back, it is
 //! enough that all that was asked for was read. A patient that was not found by then is not known, which `shift_dates`
 //! can live with.
@@ -64,12 +67,19 @@ pub(super) struct Within {
     /// The conditions whose member was not met yet, and those that the value to come is about.
     left: Vec<ConditionId>,
     noted: Vec<ConditionId>,
-    /// The type of the resource whose patient is looked for.
-    patient_of: Option<ResourceType>,
+    /// What the patient is looked for in.
+    patient_of: Option<PatientOf>,
     /// The member at hand, where an Age or a patient asks for its value.
     key: Option<Box<[u8]>>,
     /// The member inside that one is `reference`.
     in_reference: bool,
+}
+
+/// What tells a patient.
+#[derive(Clone, Copy, Debug)]
+enum PatientOf {
+    Resource(ResourceType),
+    Entry,
 }
 
 /// What was found, until the object is judged.
@@ -80,17 +90,25 @@ pub(super) struct Found {
     pub(super) patient: Option<Box<str>>,
 }
 
+/// The id of the patient that a reference leads to, if it may be one and stands on its own.
+fn patient_in(reference: &str) -> Option<&str> {
+    let may_be = type_in(reference).is_none_or(|kind| kind.name() == "Patient") && !reference.starts_with('#');
+    id_in(reference).filter(|_| may_be).and_then(|id| reference.get(id))
+}
+
 impl Redactor {
     /// Judges the object that just began, after reading ahead in it where that is asked for. Answers whether it was judged.
     pub(super) fn enter_object(&mut self, position: Position, place: Place, stream: &mut Stream<'_>) -> Result<(), Error> {
         let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
         let patient_of = match place {
             // What a resource contains is about the same patient.
-            Place::Resource(kind) if self.program.shifts && self.member.place != (Place::Slot { contained: true }) => {
-                Some(kind)
+            Place::Resource(kind) if self.member.place != (Place::Slot { contained: true }) => {
+                Some(PatientOf::Resource(kind))
             }
+            Place::Entry => Some(PatientOf::Entry),
             _ => None,
         };
+        let patient_of = patient_of.filter(|_| self.program.shifts);
         let states = [position.resource, position.root, outer].map(|state| self.program.automaton.state(state));
         if patient_of.is_none() && !states.iter().any(|state| state.asks_within) {
             return self.enter(true, position, place, stream);
@@ -152,8 +170,13 @@ impl Redactor {
     fn note_own(&mut self, within: &mut Within, token: Token, raw: &[u8]) {
         let Some(key) = within.key.take().filter(|_| matches!(token, Token::String | Token::Number)) else { return };
         let text = String::from_utf8_lossy(&unescape(raw)).into_owned();
-        if *key == *b"id" && within.patient_of.is_some_and(|kind| kind.name() == "Patient") {
-            self.found.patient = Some(text.into());
+        let patient = match within.patient_of {
+            Some(PatientOf::Resource(kind)) if kind.name() == "Patient" && *key == *b"id" => Some(text.as_str()),
+            Some(PatientOf::Entry) if *key == *b"fullUrl" => patient_in(&text),
+            _ => None,
+        };
+        if let Some(patient) = patient {
+            self.found.patient = Some(patient.into());
         } else if let Some(part) = self.found.age.part(&key) {
             *part = Some(text);
         }
@@ -161,14 +184,13 @@ impl Redactor {
 
     fn note_reference(&mut self, within: &mut Within, stream: &Stream<'_>) {
         within.in_reference = false;
-        let is_asked = within.patient_of.is_some_and(|kind| kind.name() != "Patient");
+        let is_asked = matches!(within.patient_of, Some(PatientOf::Resource(kind)) if kind.name() != "Patient");
         if !is_asked || !within.key.as_deref().is_some_and(|key| PATIENTS.contains(&key)) {
             return;
         }
         let text = String::from_utf8_lossy(&unescape(self.lexer.text(Token::String, stream.data))).into_owned();
-        let is_patient = type_in(&text).is_none_or(|kind| kind.name() == "Patient") && !text.starts_with('#');
-        if let Some(id) = id_in(&text).filter(|_| is_patient).and_then(|id| text.get(id)) {
-            self.found.patient = Some(id.into());
+        if let Some(patient) = patient_in(&text) {
+            self.found.patient = Some(patient.into());
         }
     }
 
@@ -180,6 +202,9 @@ impl Redactor {
     /// All was read that could be.
     pub(super) fn looked_within(&mut self, within: &Within, stream: &mut Stream<'_>) -> Result<(), Error> {
         let Within { position, place, .. } = within;
+        if matches!(within.patient_of, Some(PatientOf::Entry)) {
+            self.entry_patient = self.found.patient.take();
+        }
         let entered = self.enter(true, *position, *place, stream);
         self.found = Found::default();
         entered

@@ -1,5 +1,6 @@
 //! US ZIP codes, cut to what 45 CFR 164.514(b)(2)(i)(B) lets stay: the first three digits, or zeros where fewer than
-//! 20,001 people live in the area that has them. Every other postal code goes.
+//! 20,001 people live in the area that has them. Every other postal code goes, also one that looks the same and stands
+//! beside the name of another country: half of the world has five digits.
 
 use crate::policy::model::{Zip3Form, Zip3Options};
 
@@ -41,6 +42,13 @@ impl Zip3 {
     }
 }
 
+/// Whether a `country` is the United States, by its name or an ISO 3166 code. Possessions that use ZIP codes are not.
+pub(super) fn is_united_states(country: &[u8]) -> bool {
+    const NAMES: &[&str] = &["us", "usa", "840", "united states", "united states of america"];
+    let plain = std::str::from_utf8(country).unwrap_or_default().trim().replace('.', "").to_ascii_lowercase();
+    NAMES.contains(&plain.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +76,9 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(zip.cut(text).as_deref(), expected, "{text}");
+        }
+        for (country, is) in [("US", true), ("u.s.a.", true), ("United States", true), ("DE", false), ("", false)] {
+            assert_eq!(is_united_states(country.as_bytes()), is, "{country}");
         }
         let own = Zip3::new(&Zip3Options { restricted: Some(vec!["980".to_owned()]), form: Zip3Form::ThreeDigits });
         assert_eq!((own.cut("98052").as_deref(), own.cut("03601").as_deref()), (Some("000"), Some("036")));

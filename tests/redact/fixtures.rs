@@ -5,11 +5,11 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 use carewarden::fhir::ResourceType;
-use carewarden::redact::Options;
+use carewarden::redact::{Options, compile_preset};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{format, programs, run_every_way};
+use crate::support::{PHI_KEY, format, programs, run_every_way};
 
 /// A file of cases.
 #[derive(Deserialize)]
@@ -32,10 +32,16 @@ struct Case {
     /// The whole section, where the profile is called `p`.
     #[serde(default)]
     profiles: Option<Value>,
+    /// Or a profile that comes with Carewarden.
+    #[serde(default)]
+    preset: Option<String>,
     #[serde(default)]
     granted: Option<Vec<String>>,
     #[serde(default)]
     hold_back: Option<usize>,
+    /// Seconds since 1970; 24 November 2026 when absent.
+    #[serde(default)]
+    now: Option<i64>,
     input: String,
     /// What leaves.
     #[serde(default)]
@@ -51,16 +57,21 @@ struct Case {
 impl Case {
     fn run(&self) {
         let name = &self.name;
-        let profiles = match (&self.profiles, &self.rules) {
-            (Some(profiles), None) => profiles.clone(),
-            (None, Some(rules)) => json!({"p": {"rules": rules}}),
-            _ => panic!("{name}: give `rules` or `profiles`"),
+        let programs = match (&self.profiles, &self.rules, &self.preset) {
+            (Some(profiles), None, None) => programs(profiles),
+            (None, Some(rules), None) => programs(&json!({"p": {"rules": rules}})),
+            (None, None, Some(preset)) => {
+                let env = |name: &str| (name == "PHI_KEY").then(|| PHI_KEY.to_owned());
+                Ok(compile_preset(preset, &env).map(|program| ("p".to_owned(), program)).into_iter().collect())
+            }
+            _ => panic!("{name}: give `rules`, `profiles` or `preset`"),
         };
-        let programs = programs(&profiles).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        let programs = programs.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         let program = programs.get("p").unwrap_or_else(|| panic!("{name}: no profile `p`"));
         let mut options = Options::new(format(&self.format));
         let known = |name: &String| ResourceType::parse(name).expect("a resource type");
         options.granted = self.granted.as_ref().map(|granted| granted.iter().map(known).collect());
+        options.now = Some(self.now.unwrap_or(1_795_500_000));
         options.hold_back = self.hold_back.unwrap_or(options.hold_back);
         let outcome = run_every_way(name, program, options, self.input.as_bytes());
         let output = String::from_utf8(outcome.output).expect("what leaves is UTF-8");

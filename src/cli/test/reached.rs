@@ -29,7 +29,9 @@ impl Reached {
             all.extend((0..*rules).map(|index| rule(name, index)));
             all.extend(profiles.iter().map(|profile| redaction(name, profile)));
         }
-        all.extend(inventory.redaction_rules.iter().map(|pointer| redaction_rule(pointer)));
+        // Rules of a preset, which begin with its name, are tested where they come from.
+        let own = inventory.redaction_rules.iter().filter(|pointer| pointer.starts_with('/'));
+        all.extend(own.map(|pointer| redaction_rule(pointer)));
         all.retain(|what| !self.0.contains(what));
         all
     }

@@ -50,7 +50,8 @@ pub struct RedactionRule {
     /// A FHIR element path from the nearest resource: `Patient.identifier.value`.
     #[serde(default)]
     pub path: Option<String>,
-    /// Every value of a FHIR datatype, wherever it stands in a resource: `HumanName`, `date`.
+    /// Every value of a FHIR datatype, wherever it stands in a resource: `HumanName`, `date`. It is that type alone:
+    /// `string` is not `code`, `id` or `markdown`, `uri` not `url` or `canonical`, `Quantity` not `Age` or `Duration`.
     #[serde(default, rename = "type")]
     pub datatype: Option<String>,
     /// Of values of that datatype, the element of this name: `line` of `Address`.
@@ -89,9 +90,11 @@ pub enum Action {
     Hash(HashOptions),
     /// Of a date its year; nothing where that tells an age over 89.
     Year,
-    /// A date moved by a number of days that is the same for everything of one patient.
+    /// A date moved by a number of days that is the same for everything of one patient; of one without a day its year.
+    /// Nothing where the resource does not say which patient it is about, or the year tells an age over 89.
     ShiftDates(ShiftOptions),
-    /// Of a US ZIP code what 45 CFR 164.514(b)(2)(i)(B) lets stay; nothing of any other postal code.
+    /// Of a US ZIP code what 45 CFR 164.514(b)(2)(i)(B) lets stay; nothing of any other postal code, or of one beside a
+    /// `country` that is another.
     Zip3(Zip3Options),
     /// Of an Age over 89 years only that it is one.
     AgeCap,

@@ -179,8 +179,26 @@ impl Compiler<'_, '_> {
         }
         match &rule.action {
             model::Action::Hash(model::HashOptions { key }) => self.check_secret(at.key("hash").key("key"), key),
-            model::Action::ShiftDates(model::ShiftOptions { key, .. }) => {
+            model::Action::ShiftDates(model::ShiftOptions { key, days }) => {
                 self.check_secret(at.key("shift_dates").key("key"), key);
+                if *days == 0 {
+                    self.report
+                        .error(
+                            at.key("shift_dates").key("days"),
+                            Code::InvalidRule,
+                            "a date that does not move is not hidden",
+                        )
+                        .help("write how many days a date may move to either side, or leave it out: 50");
+                }
+            }
+            model::Action::Zip3(model::Zip3Options { restricted: Some(areas), .. }) => {
+                let at = at.key("zip3").key("restricted");
+                let is_area = |area: &str| area.len() == 3 && area.bytes().all(|byte| byte.is_ascii_digit());
+                for (index, _) in areas.iter().enumerate().filter(|(_, area)| !is_area(area)) {
+                    self.report
+                        .error(at.item(index), Code::InvalidRule, "an area is the first three digits of a ZIP code")
+                        .help("write it as `\"036\"`");
+                }
             }
             _ => (),
         }
@@ -214,8 +232,7 @@ impl Compiler<'_, '_> {
     fn check_modifiers(&mut self, at: &Node, profile: &Profile, selectors: &[(&RedactionRule, Selector)]) {
         for (index, rule) in profile.rules.iter().enumerate() {
             let names_one = selectors.iter().any(|(own, selector)| std::ptr::eq(*own, rule) && selector.selects_modifier());
-            let by_key = rule.key.as_deref() == Some("modifierExtension");
-            if (names_one || by_key) && matches!(rule.action, model::Action::Remove) {
+            if names_one && matches!(rule.action, model::Action::Remove) {
                 self.report
                     .warning(
                         at.key("rules").item(index),
