@@ -30,6 +30,21 @@ pub struct Ahead {
 }
 
 impl Ahead {
+    /// Whether its value is a container, of which only the bracket was seen.
+    #[inline]
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        matches!(self.value, Token::BeginObject | Token::BeginArray)
+    }
+
+    /// What stands between the quotes of a value that is a string without escapes.
+    #[inline]
+    #[must_use]
+    pub fn plain_text<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
+        let is_plain = self.value == Token::String && !self.escaped;
+        data.get(self.start + 1..self.end.saturating_sub(1)).filter(|_| is_plain)
+    }
+
     /// The key, which has no escapes, without its quotes.
     #[inline]
     #[must_use]
@@ -64,7 +79,7 @@ impl Lexer {
                 return None;
             }
             key_end = end_of_plain(data, at + 1);
-            if data.get(key_end) != Some(&b'"') || key_end - at > self.limits.max_key {
+            if data.get(key_end) != Some(&b'"') || key_end - at > self.limits.max_key.saturating_add(1) {
                 return None;
             }
             (at, byte) = self.white(data, key_end + 1)?;
@@ -109,6 +124,30 @@ impl Lexer {
             }
             _ => Expected::Comma,
         };
+    }
+
+    /// Where the innermost container ends, if that is what comes next.
+    #[inline]
+    #[must_use]
+    pub fn end_ahead(&self, data: &[u8]) -> Option<usize> {
+        if self.unfinished.is_some() {
+            return None;
+        }
+        let (at, byte) = self.white(data, self.at)?;
+        let ends = match (self.open.last()?, self.expected) {
+            (Container::Object, Expected::Comma | Expected::FirstKey) => byte == b'}',
+            (Container::Array, Expected::Comma | Expected::FirstValue) => byte == b']',
+            _ => false,
+        };
+        ends.then_some(at)
+    }
+
+    /// Reads that end, which is the last token.
+    #[inline]
+    pub fn take_end(&mut self, at: usize) {
+        (self.start, self.at) = (at, at + 1);
+        self.open.pop();
+        self.value_ended();
     }
 
     /// The first byte from `at` on that is no white space, and where it stands. No line ends where lines frame values.

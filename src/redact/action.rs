@@ -59,8 +59,8 @@ pub(super) struct About<'r> {
 pub(super) enum Written {
     /// It stays, byte for byte.
     Same,
-    /// This JSON stands in its place.
-    Text(Vec<u8>),
+    /// What was written stands in its place.
+    Text,
     /// It goes.
     Gone,
     /// It goes; where it has to be there, it is said to be hidden.
@@ -76,22 +76,26 @@ impl Action {
         }
     }
 
-    /// What it makes of a string; `raw` is what stands between its quotes.
-    pub(super) fn write(&self, raw: &[u8], value: About<'_>, recent: &mut Recent) -> Result<Written, Error> {
-        let About { is_reference, is_instant, is_markup, patient, now } = value;
-        let mut out = Vec::new();
+    /// What it makes of a string; `raw` is what stands between its quotes. What is written goes to the end of `out`.
+    pub(super) fn write(
+        &self,
+        raw: &[u8],
+        value: About<'_>,
+        recent: &mut Recent,
+        out: &mut Vec<u8>,
+    ) -> Result<Written, Error> {
+        let About { is_reference, is_markup, .. } = value;
         match self {
             Self::Remove | Self::AgeCap => return Ok(Written::Gone),
             Self::Keep => return Ok(Written::Same),
             Self::Replace(value) => out.extend_from_slice(value),
-            Self::Mask(mask) => mask.write(raw, &mut out)?,
+            Self::Mask(mask) => mask.write(raw, out)?,
             Self::Hash(key) => {
                 out.reserve(raw.len() + 66);
-                key.write(raw, is_reference, recent, &mut out)?;
+                key.write(raw, is_reference, recent, out)?;
             }
             Self::Scan(detectors) => {
-                let found =
-                    if is_markup { detectors.write_xhtml(raw, &mut out)? } else { detectors.write(raw, &mut out)? };
+                let found = if is_markup { detectors.write_xhtml(raw, out)? } else { detectors.write(raw, out)? };
                 if found == 0 {
                     return Ok(Written::Same);
                 }
@@ -99,15 +103,16 @@ impl Action {
             Self::Year | Self::Shift(_) | Self::Zip3(_) => {
                 let text = unescape(raw);
                 let Ok(text) = std::str::from_utf8(&text) else { return Ok(Written::Gone) };
-                return Ok(self.generalize(text, is_instant, patient, now));
+                return Ok(self.generalize(text, value, out));
             }
         }
-        Ok(Written::Text(out))
+        Ok(Written::Text)
     }
 
-    fn generalize(&self, text: &str, is_instant: bool, patient: Option<&str>, now: Option<i64>) -> Written {
+    fn generalize(&self, text: &str, value: About<'_>, out: &mut Vec<u8>) -> Written {
+        let About { is_instant, patient, now, .. } = value;
         let dated = match (self, now, patient) {
-            (Self::Zip3(zip), ..) => return zip.cut(text).map_or(Written::Gone, |area| quoted(&area)),
+            (Self::Zip3(zip), ..) => return zip.cut(text).map_or(Written::Gone, |area| quoted(&area, out)),
             (Self::Year, Some(now), _) => date::year(text, now, is_instant),
             (Self::Shift(shifting), Some(now), Some(patient)) => shifting.shift(text, patient, now),
             // Whose date it is, or how long ago, nobody knows.
@@ -115,15 +120,18 @@ impl Action {
         };
         match dated {
             Dated::Same => Written::Same,
-            Dated::Text(text) => quoted(&text),
+            Dated::Text(text) => quoted(&text, out),
             Dated::Gone => Written::Absent,
         }
     }
 }
 
 /// A JSON string of digits, signs and letters alone.
-fn quoted(text: &str) -> Written {
-    Written::Text([b"\"", text.as_bytes(), b"\""].concat())
+fn quoted(text: &str, out: &mut Vec<u8>) -> Written {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Written::Text
 }
 
 /// How a string is masked.
@@ -221,9 +229,9 @@ impl HashKey {
         let hash = recent.hash(self.name, part(id.clone()).as_bytes(), || self.hex(part(id.clone()).as_bytes()));
         out.push(b'"');
         // What was written without escapes needs none.
-        let written = |text: &str| match meant {
-            Cow::Borrowed(_) => Ok(text.as_bytes().to_vec()),
-            Cow::Owned(_) => escaped(text),
+        let written = |text| match meant {
+            Cow::Borrowed(_) => Ok(Cow::Borrowed(str::as_bytes(text))),
+            Cow::Owned(_) => escaped(text).map(Cow::Owned),
         };
         out.extend_from_slice(&written(before)?);
         out.extend_from_slice(&hash);

@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::action::Action;
-use super::place::leads_to_resources;
+use super::place::may_have_place;
 use super::program::{
-    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, State, StateId, Verdict,
+    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, Simply, State, StateId, Verdict,
 };
 use super::syntax::{Anchor, Selector, Step};
 use super::tag::Tags;
@@ -145,8 +145,21 @@ impl Builder<'_> {
         }
         let asks_within = verdicts.keys().any(|rule| self.rule(*rule).is_some_and(Rule::asks_within));
         self.members.push(members);
-        let verdicts = verdicts.into_values().collect();
-        Ok(State { other, element, elements, verdicts, asks_within, ..State::dead() })
+        let verdicts: Vec<Verdict> = verdicts.into_values().collect();
+        let simply = verdicts.first().map_or(Simply::Untouched, |first| self.simply(*first));
+        Ok(State { other, element, elements, verdicts, simply, asks_within, ..State::dead() })
+    }
+
+    /// What the first of the rules that touch a value comes to.
+    fn simply(&self, first: Verdict) -> Simply {
+        match self.rule(first.rule) {
+            Some(rule) if rule.is_unconditional() && !first.each => match rule.action {
+                Action::Keep => Simply::Keeps(first.rule),
+                Action::Remove => Simply::Removes(first.rule),
+                _ => Simply::Depends,
+            },
+            _ => Simply::Depends,
+        }
     }
 
     /// Where a key leads that no rule names.
@@ -384,9 +397,18 @@ impl Builder<'_> {
                 let (ordinal, is_modifier, is_required) = (*ordinal, *is_modifier, *is_required);
                 let is = |name: &str| of.is_some_and(|of| of.name() == name);
                 let (is_instant, is_markup) = (is("instant"), is("xhtml"));
-                let is_touched = states.get(*to as usize).is_none_or(|state| !state.verdicts.is_empty());
-                let is_plain = !is_touched && !leads_to_resources(name_text);
-                let arrival = Arrival { position, ordinal, is_modifier, is_required, is_instant, is_markup, is_plain };
+                let is_ordinary = !may_have_place(name_text);
+                let is_untouched = is_ordinary && states.get(*to as usize).is_some_and(|to| to.simply == Simply::Untouched);
+                let arrival = Arrival {
+                    position,
+                    ordinal,
+                    is_modifier,
+                    is_required,
+                    is_instant,
+                    is_markup,
+                    is_ordinary,
+                    is_untouched,
+                };
                 table.insert(from, name, arrival);
             }
         }

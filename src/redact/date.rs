@@ -51,7 +51,7 @@ pub(super) fn year(text: &str, now: i64, is_instant: bool) -> Dated {
     match year_of(now) {
         Some(current) if current - known.year() <= MOST_YEARS => match known {
             Known::Year(_) => Dated::Same,
-            _ => Dated::Text(format!("{:04}", known.year())),
+            _ => Dated::Text(text.get(..4).unwrap_or_default().to_owned()),
         },
         _ => Dated::Gone,
     }

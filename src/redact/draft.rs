@@ -54,7 +54,18 @@ impl Draft {
     /// From `from` on, which is undecided, nothing up to `to` leaves. What stands before stays undecided.
     pub(super) fn discard(&mut self, data: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
         self.flush(data, out);
-        self.pending.extend_from_slice(data.get(self.sure..from).unwrap_or_default());
+        if self.sure < from {
+            self.pending.extend_from_slice(data.get(self.sure..from).unwrap_or_default());
+        }
+        (self.done, self.sure) = (to, to);
+    }
+
+    /// Everything up to `from` leaves, and then `written` in the place of what stands up to `to`.
+    pub(super) fn put_in_place(&mut self, data: &[u8], (from, to): (usize, usize), written: &[u8], out: &mut Vec<u8>) {
+        self.keep(from, out);
+        self.flush(data, out);
+        out.extend_from_slice(written);
+        self.emitted += written.len() as u64;
         (self.done, self.sure) = (to, to);
     }
 

@@ -1,6 +1,7 @@
 //! What becomes of a value once it is judged: it stays, it goes, or something stands in its place.
 
 use super::action::{About, Action, Written};
+use super::age::{self, Age};
 use super::error::Error;
 use super::frame::Frame;
 use super::program::{DEAD, Position, Rule, RuleId, StateId, Verdict};
@@ -67,10 +68,10 @@ impl Redactor {
     pub(super) fn deed_on_container(&self, verdict: Verdict) -> Fate {
         match self.action(verdict.rule) {
             Action::Replace(value) if !verdict.twin => Fate::Replaced(value.to_vec()),
-            Action::AgeCap if !verdict.twin => match self.found.age.capped() {
-                Written::Same => Fate::Stays,
-                Written::Text(capped) => Fate::Replaced(capped),
-                Written::Gone | Written::Absent => Fate::Judged(Deed::Remove),
+            Action::AgeCap if !verdict.twin => match self.found.age.judge() {
+                Age::Stays => Fate::Stays,
+                Age::Capped => Fate::Replaced(age::CAPPED.to_vec()),
+                Age::Gone => Fate::Judged(Deed::Remove),
             },
             action => Fate::Judged(Deed::of(verdict, action, false)),
         }
@@ -103,7 +104,11 @@ impl Redactor {
         }
         match written {
             Written::Same => self.stays(end, stream),
-            Written::Text(text) => self.put_in_place(&text, (start, end), stream),
+            Written::Text => {
+                let text = std::mem::take(&mut self.written);
+                self.put_in_place(&text, (start, end), stream);
+                self.written = text;
+            }
             Written::Absent if self.member.is_required => self.is_absent(end, stream),
             Written::Gone | Written::Absent => self.goes(start, end, stream),
         }
@@ -120,14 +125,15 @@ impl Redactor {
             now: self.options.now,
         };
         let action = self.program.rule(rule).map_or(&Action::Remove, |rule| &rule.action);
-        Ok(action.write(raw, value, &mut self.recent)?)
+        self.written.clear();
+        Ok(action.write(raw, value, &mut self.recent, &mut self.written)?)
     }
 
     /// Something else stands in the place of a value now.
     pub(super) fn put_in_place(&mut self, written: &[u8], (start, end): (usize, usize), stream: &mut Stream<'_>) {
-        self.draft.discard(stream.data, start, end, stream.out);
-        self.draft.write(written);
-        self.stays(end, stream);
+        self.opened = self.frames.len();
+        self.member.start = None;
+        self.draft.put_in_place(stream.data, (start, end), written, stream.out);
     }
 
     /// The value goes, and its twin says that it is hidden. A twin that came with it goes for the same rule.

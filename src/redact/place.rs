@@ -94,8 +94,9 @@ impl Place {
     }
 }
 
-/// Whether the member of this name may stand in a [`Place`] of its own, or says of what type a resource is.
-pub(super) fn leads_to_resources(key: &str) -> bool {
+/// Whether the member of this name may stand in a place of its own, other than in a label, or says of what type a resource
+/// is.
+pub(super) fn may_have_place(key: &str) -> bool {
     let places =
         ["meta", "security", "entry", "parameter", "instance", "contained", "resource", "outcome", "response", "part"];
     places.contains(&key) || key.as_bytes() == RESOURCE_TYPE
@@ -104,4 +105,25 @@ pub(super) fn leads_to_resources(key: &str) -> bool {
 /// Whether a resource of this type may leave when `granted` are. What carries others, and what says why not, may.
 pub(super) fn is_granted(kind: ResourceType, granted: Option<&TypeSet>) -> bool {
     granted.is_none_or(|granted| granted.contains(kind)) || matches!(kind.name(), "Bundle" | "OperationOutcome")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::elements::Type;
+
+    #[test]
+    fn the_names_that_may_have_a_place_are_all_that_have_one() {
+        let mut places: Vec<Place> = ResourceType::each().map(Place::Resource).collect();
+        places.extend([Place::Contained, Place::Meta, Place::Security, Place::Entries, Place::Entry, Place::Response]);
+        places.extend([Place::Parameters, Place::Parameter, Place::Instances, Place::Instance, Place::Elsewhere]);
+        places.extend([Place::Slot { contained: true }, Place::LabelSystem, Place::LabelCode]);
+        for element in Type::all().flat_map(|of| of.elements()) {
+            let name = element.name();
+            for place in &places {
+                let has_place = place.member(name.as_bytes()) != Place::Elsewhere;
+                assert!(!has_place || may_have_place(name), "{name} in {place:?}");
+            }
+        }
+    }
 }

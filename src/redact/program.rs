@@ -107,6 +107,8 @@ pub(super) struct State {
     pub(super) elements: Vec<(usize, StateId)>,
     /// The rules that touch the value, in order.
     pub(super) verdicts: Vec<Verdict>,
+    /// What they come to, where nothing else has to be known.
+    pub(super) simply: Simply,
     /// The first rule that may touch something inside the value.
     pub(super) first_inside: RuleId,
     /// What has to be known of an object's members before the first of them is judged.
@@ -123,6 +125,19 @@ pub(super) struct Verdict {
     pub(super) twin: bool,
     /// Of an array, the rule touches each element and not the whole.
     pub(super) each: bool,
+}
+
+/// What the rules come to on a value of a position, whatever the value is and whatever stands beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Simply {
+    /// No rule touches it.
+    Untouched,
+    /// This rule keeps it.
+    Keeps(RuleId),
+    /// This rule removes it.
+    Removes(RuleId),
+    /// It depends.
+    Depends,
 }
 
 /// Where a value stands, for the rules.
@@ -221,7 +236,7 @@ impl Automaton {
         if container.root != DEAD {
             let found = self.transitions.find(container.root, key, wanted);
             arrival.position.root = found.map_or_else(|| self.state(container.root).other, |found| found.position.resource);
-            arrival.is_plain = false;
+            (arrival.is_ordinary, arrival.is_untouched) = (false, false);
         }
         arrival
     }
@@ -260,6 +275,7 @@ impl State {
             element: DEAD,
             elements: Vec::new(),
             verdicts: Vec::new(),
+            simply: Simply::Untouched,
             first_inside: NO_RULE,
             watched: Vec::new(),
             asks_within: false,

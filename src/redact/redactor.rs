@@ -100,6 +100,8 @@ pub struct Redactor {
     pub(super) noted: Vec<ConditionId>,
     pub(super) summary: Summary,
     pub(super) recent: Recent,
+    /// What an action writes, for a moment.
+    pub(super) written: Vec<u8>,
     /// Input that is not done with.
     held: Vec<u8>,
     /// Output of resources that may still go.
@@ -155,6 +157,7 @@ impl Redactor {
             resources: Vec::new(),
             noted: Vec::new(),
             recent: Recent::default(),
+            written: Vec::new(),
             held: Vec::new(),
             kept_back: Vec::new(),
             end: None,
@@ -185,6 +188,7 @@ impl Redactor {
                 // The room for a piece is not kept while the next one is awaited: there are many answers at once.
                 held.shrink_to(held.len().saturating_mul(2).max(KEPT));
                 self.held = held;
+                self.written.shrink_to(KEPT);
                 self.kept_back = self.keep_back(out, kept);
             }
             Err(error) => {
@@ -216,7 +220,8 @@ impl Redactor {
     /// How much of the answer is held back.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.held.capacity() + self.draft.held_bytes() + self.kept_back.capacity() + self.recent.held_bytes()
+        let kept = self.held.capacity() + self.kept_back.capacity() + self.written.capacity();
+        kept + self.draft.held_bytes() + self.recent.held_bytes()
     }
 
     /// What was done so far.

@@ -20,8 +20,10 @@ pub(super) struct Arrival {
     pub(super) is_instant: bool,
     /// It is XHTML.
     pub(super) is_markup: bool,
-    /// No rule touches the value, and no resource may stand in it or right below.
-    pub(super) is_plain: bool,
+    /// It is of R4, and neither a resource nor anything that has a [`Place`](super::place::Place) of its own.
+    pub(super) is_ordinary: bool,
+    /// And no rule touches it.
+    pub(super) is_untouched: bool,
 }
 
 /// See the module's documentation.
@@ -68,7 +70,8 @@ const MODIFIER: u8 = 1;
 const REQUIRED: u8 = 2;
 const INSTANT: u8 = 4;
 const MARKUP: u8 = 8;
-const PLAIN: u8 = 16;
+const ORDINARY: u8 = 16;
+const UNTOUCHED: u8 = 32;
 const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, edges: 0, ordinal: NO_ORDINAL, flags: 0 };
 
 impl Default for Arrival {
@@ -89,7 +92,8 @@ impl Arrival {
             is_required: false,
             is_instant: false,
             is_markup: false,
-            is_plain: false,
+            is_ordinary: false,
+            is_untouched: false,
         }
     }
 }
@@ -117,7 +121,8 @@ impl Transitions {
             (to.is_required, REQUIRED),
             (to.is_instant, INSTANT),
             (to.is_markup, MARKUP),
-            (to.is_plain, PLAIN),
+            (to.is_ordinary, ORDINARY),
+            (to.is_untouched, UNTOUCHED),
         ];
         let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
@@ -150,7 +155,8 @@ impl Transitions {
                     is_required: slot.flags & REQUIRED != 0,
                     is_instant: slot.flags & INSTANT != 0,
                     is_markup: slot.flags & MARKUP != 0,
-                    is_plain: slot.flags & PLAIN != 0,
+                    is_ordinary: slot.flags & ORDINARY != 0,
+                    is_untouched: slot.flags & UNTOUCHED != 0,
                 });
             }
             if slot.from == DEAD {

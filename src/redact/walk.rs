@@ -160,10 +160,13 @@ impl Redactor {
             self.note_value(None);
         }
         match self.member.place {
-            Place::Slot { .. } if is_object => {
-                self.scout_type();
-                Ok(())
-            }
+            Place::Slot { .. } if is_object => match self.type_ahead(stream) {
+                Some(kind) => self.enter_resource(kind, stream),
+                None => {
+                    self.scout_type();
+                    Ok(())
+                }
+            },
             Place::Slot { .. } => Err(Error::NotResource),
             place if is_object => self.enter_object(self.member.position, place, stream),
             place => self.enter(false, self.member.position, place, stream),

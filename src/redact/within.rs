@@ -8,7 +8,7 @@
 //! enough that all that was asked for was read. A patient that was not found by then is not known, which `shift_dates`
 //! can live with.
 
-use super::action::{Action, Written};
+use super::action::Action;
 use super::age::{self, Age};
 use super::error::Error;
 use super::frame::Sought;
@@ -36,14 +36,10 @@ pub(super) struct AgeParts {
 
 impl AgeParts {
     /// What of the age may leave.
-    pub(super) fn capped(&self) -> Written {
+    pub(super) fn judge(&self) -> Age {
         let [value, comparator, unit, system, code] =
             [&self.value, &self.comparator, &self.unit, &self.system, &self.code].map(Option::as_deref);
-        match age::judge(value, comparator, unit, system, code) {
-            Age::Stays => Written::Same,
-            Age::Capped => Written::Text(age::CAPPED.to_vec()),
-            Age::Gone => Written::Gone,
-        }
+        age::judge(value, comparator, unit, system, code)
     }
 
     fn part(&mut self, key: &[u8]) -> Option<&mut Option<String>> {
