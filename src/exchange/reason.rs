@@ -6,6 +6,7 @@
 
 use crate::access::DenialReason;
 use crate::fhir::FhirError;
+use crate::http::DecodeError;
 use crate::identity;
 
 /// Why an exchange is refused.
@@ -93,8 +94,10 @@ rules! {
     AnswerStatus = "answer_status" 502 "processing" "the answer was withheld",
     /// The answer's media type is absent, repeated or none that can be redacted.
     AnswerMediaType = "answer_media_type" 502 "processing" "the answer was withheld",
-    /// The answer is compressed.
+    /// The answer has an unknown content coding or several, or is not what its coding says.
     AnswerEncoding = "answer_encoding" 502 "processing" "the answer was withheld",
+    /// The answer would become larger than allowed when decoded.
+    AnswerDecodedLimit = "answer_decoded_limit" 502 "too-costly" "the answer was withheld",
     /// The answer is not what its content type says, or was cut.
     AnswerMalformed = "answer_malformed" 502 "processing" "the answer was withheld",
     /// The answer is over a limit of the redactor.
@@ -167,6 +170,15 @@ impl From<DenialReason> for Reason {
             DenialReason::NoRuleAllows => Rule::NoRuleAllows,
             DenialReason::ClaimNotJudgeable => Rule::ClaimNotJudgeable,
             DenialReason::BodyNotRead => Rule::BodyNotRead,
+        })
+    }
+}
+
+impl From<DecodeError> for Reason {
+    fn from(error: DecodeError) -> Self {
+        Self::Rule(match error {
+            DecodeError::Coding | DecodeError::Damaged => Rule::AnswerEncoding,
+            DecodeError::Limit => Rule::AnswerDecodedLimit,
         })
     }
 }

@@ -224,6 +224,7 @@ impl Exchange {
             base: base.clone(),
             unredacted: Rc::clone(&route.unredacted),
             headers: Rc::clone(&route.answer_headers),
+            decode: route.decode,
             envoy_route: route.envoy_route.clone(),
             timeout: route.limits.body_timeout,
             shadow: route.shadow,

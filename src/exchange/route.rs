@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::engine::Compiler;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
-use crate::http::MediaType;
+use crate::http::{MediaType, decode};
 use crate::identity::Requirement;
 use crate::json;
 use crate::policy::diagnostic::{Code, Report, nearest};
@@ -55,6 +55,7 @@ pub(super) struct Route {
     pub(super) redact: Option<Vec<View>>,
     pub(super) unredacted: Rc<[String]>,
     pub(super) answer_headers: Rc<[String]>,
+    pub(super) decode: decode::Limits,
 }
 
 /// One entry of `redact`.
@@ -121,6 +122,7 @@ impl Route {
         let redact =
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
         check_lists(request, response, at, compiler.report);
+        let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
             shadow: mode.unwrap_or(compiler.mode) == model::Mode::Shadow,
@@ -134,6 +136,7 @@ impl Route {
             redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
             answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            decode,
         })
     }
 }
@@ -175,6 +178,19 @@ fn check_lists(request: &model::RequestChecks, response: &model::ResponseChecks,
                 report.error(at, Code::InvalidValue, format!("`{name}` cannot stay in the head of a redacted answer"));
             hint.help("name a header that says nothing of the connection and nothing of the body's length or coding");
         }
+    }
+}
+
+fn decode_limits(written: &model::Decode, at: &Node, report: &mut Report) -> decode::Limits {
+    let model::Decode { max_ratio, max_size } = *written;
+    let default = decode::Limits::default();
+    if max_ratio.is_some_and(|ratio| !(1..=decode::MAX_RATIO).contains(&ratio)) {
+        let hint = report.error(at.key("max_ratio"), Code::InvalidValue, "no answer can be decoded so");
+        hint.help("write a number from 1 to 1032, which is the most that DEFLATE reaches; 100 when left out");
+    }
+    decode::Limits {
+        ratio: max_ratio.unwrap_or(default.ratio),
+        size: max_size.map_or(default.size, |model::Size(bytes)| bytes),
     }
 }
 

@@ -147,3 +147,59 @@ fn an_answer_without_content_may_end_in_an_empty_piece_and_in_nothing_else() {
         assert!(matches!(piece(&mut full, b"secret", true).next, Next::Reply(Reply { status: 502, .. })));
     }
 }
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+/// A body whose first half says enough to leave before the second is there.
+fn long() -> Vec<u8> {
+    let numbers: Vec<String> = (0_u32..2000).map(|number| number.wrapping_mul(2_654_435_761).to_string()).collect();
+    format!(r#"{{"secret":"Doe","a":[{}]}}"#, numbers.join(",")).into_bytes()
+}
+
+#[test]
+fn an_encoded_answer_is_decoded_piece_by_piece_and_what_it_keeps_is_counted() {
+    let body = gzip(&long());
+    let (mut exchange, effects) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert!(effects.changes.contains(&Change::Remove(b"content-encoding".to_vec())), "{effects:?}");
+    let mut plain = Vec::new();
+    for part in body.chunks(1000) {
+        let effects = piece(&mut exchange, part, false);
+        plain.extend(effects.body.unwrap());
+        assert!(exchange.held_bytes() >= 32 << 10);
+    }
+    assert_eq!(piece(&mut exchange, b"", true).next, Next::Continue);
+    let plain = String::from_utf8(plain).unwrap();
+    assert!(plain.starts_with(r#"{"a":[0,2654435761,"#) && plain.ends_with("]}"), "{plain}");
+}
+
+#[test]
+fn an_encoded_answer_that_fails_after_its_beginning_has_left_is_broken_off() {
+    let whole = gzip(&long());
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    let wrong = [&rest[..rest.len() - 8], &[0; 8]].concat();
+    let bomb = [rest, &gzip(&vec![b' '; 8 << 20])].concat();
+    for (rest, end, reason) in [
+        (&rest[..rest.len() - 1], true, "answer_encoding"),
+        (&[rest, b"\0"].concat(), true, "answer_encoding"),
+        (&wrong, false, "answer_encoding"),
+        (&bomb, false, "answer_decoded_limit"),
+    ] {
+        let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+        assert_eq!(piece(&mut exchange, first, false).next, Next::Continue);
+        assert_eq!(piece(&mut exchange, rest, end).next, Next::Reset);
+        let record = exchange.close(2, None);
+        assert_eq!((record.reason, record.aborted), (reason, true));
+    }
+    let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert_eq!(piece(&mut exchange, &whole[..whole.len() - 1], false).next, Next::Continue);
+    assert_eq!(exchange.answer_trailers().next, Next::Reset);
+    let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert_eq!(piece(&mut exchange, &whole, false).next, Next::Continue);
+    assert_eq!(exchange.answer_trailers().next, Next::Continue);
+}

@@ -220,6 +220,19 @@ pub struct ResponseChecks {
     pub unredacted_media_types: Vec<String>,
     /// Headers of redacted answers.
     pub headers: ResponseHeaders,
+    /// How much an answer in gzip or deflate may become.
+    pub decode: Decode,
+}
+
+/// How much an answer in gzip or deflate may become. It is decoded where it has to be looked into, and leaves in clear.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decode {
+    /// The most bytes for each that the upstream sent, from the first KiB on: 100 when absent.
+    #[schemars(range(min = 1, max = 1032))]
+    pub max_ratio: Option<u64>,
+    /// The most bytes of one answer: 64MiB when absent.
+    pub max_size: Option<Size>,
 }
 
 /// Which redaction profile applies to whom.
