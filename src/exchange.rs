@@ -17,6 +17,7 @@ mod body;
 mod effect;
 mod engine;
 mod forward;
+mod partial;
 mod reason;
 mod reply;
 mod request;

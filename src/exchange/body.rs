@@ -2,9 +2,11 @@
 //!
 //! A body is read once, when it is whole, from Envoy's buffer. JSON is checked to the last byte; on `fhir` routes the
 //! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
-//! 3.1.0.11), and references that are searches. A form adds its parameters to a search. Everything else is opaque and
-//! passes only if the route lists its type.
+//! 3.1.0.11), references that are searches, and tags that say a resource is not all there ([`super::partial`]), which
+//! must not be written over the whole. A creation may have them: it takes nothing from anybody. A form adds its parameters
+//! to a search. Everything else is opaque and passes only if the route lists its type.
 
+use super::partial::Coding;
 use super::reason::{Reason, Rule};
 use super::route::Limits;
 use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction, ResourceType};
@@ -33,6 +35,8 @@ struct Findings {
     has_bare_entries: bool,
     /// Whether a `reference` is a search.
     has_conditional_reference: bool,
+    /// Whether a resource says that it is not all there.
+    is_partial: bool,
 }
 
 /// An element of `Bundle.entry`: its `request`, and the type of its `resource`.
@@ -43,6 +47,8 @@ struct Entry {
     url: String,
     if_none_exist: Option<String>,
     resource_type: Option<String>,
+    /// Whether its resource, or one in it, says that it is not all there.
+    is_partial: bool,
 }
 
 impl Content {
@@ -108,6 +114,9 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     if expected.is_some() && findings.resource_type.as_deref() != expected {
         return Err(Rule::MalformedBody.into());
     }
+    if findings.is_partial && interaction.overwrites() {
+        return Err(Rule::PartialResource.into());
+    }
     if interaction.awaits() != Awaits::Bundle {
         return Ok(());
     }
@@ -115,11 +124,17 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     if findings.has_bare_entries {
         return Err(Rule::MalformedBody.into());
     }
-    let requests = findings.entries.iter().map(|Entry { has_request: _, method, url, if_none_exist, resource_type }| {
+    let requests = findings.entries.iter().map(|entry| {
+        let Entry { has_request: _, method, url, if_none_exist, resource_type, is_partial: _ } = entry;
         let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
         EntryRequest { method, url, if_none_exist, resource_type }
     });
-    Ok(interaction.read_bundle(kind, path, requests)?)
+    interaction.read_bundle(kind, path, requests)?;
+    let mut written = findings.entries.iter().zip(interaction.entries());
+    if written.any(|(found, entry)| found.is_partial && entry.interaction.overwrites()) {
+        return Err(Rule::PartialResource.into());
+    }
+    Ok(())
 }
 
 fn refusal(error: json::Error) -> Reason {
@@ -138,6 +153,7 @@ struct Scan {
     /// The keys of the open containers; `None` for an element of an array.
     path: Vec<Option<Box<str>>>,
     entry: Entry,
+    coding: Coding,
 }
 
 impl Scan {
@@ -149,6 +165,8 @@ impl Scan {
                     self.entry = Entry::default();
                 } else if self.is_at(&["entry", "*", "request"]) {
                     self.entry.has_request = true;
+                } else if Coding::is_at(&self.path) {
+                    self.coding = Coding::default();
                 }
             }
             Value::End => {
@@ -156,6 +174,9 @@ impl Scan {
                     let entry = std::mem::take(&mut self.entry);
                     self.findings.has_bare_entries |= !entry.has_request;
                     self.findings.entries.push(entry);
+                } else if Coding::is_at(&self.path) && std::mem::take(&mut self.coding).says_partial() {
+                    self.findings.is_partial = true;
+                    self.entry.is_partial = true;
                 }
                 self.path.pop();
             }
@@ -168,6 +189,9 @@ impl Scan {
         let Some(key) = key else { return };
         let is_reference = key == "reference" || key.ends_with("Reference");
         self.findings.has_conditional_reference |= is_reference && text.contains('?');
+        if Coding::is_at(&self.path) {
+            self.coding.read(key, text);
+        }
         match key {
             "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
             "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
@@ -214,6 +238,50 @@ mod tests {
         assert_eq!((first.method.as_str(), first.url.as_str()), ("DELETE", "Patient/1"));
         assert_eq!((bare.has_request, bare.resource_type.as_deref()), (false, Some("Patient")));
         assert!(last.if_none_exist.is_some() && found.has_bare_entries);
+    }
+
+    #[test]
+    fn a_tag_that_says_partial_is_found_wherever_a_resource_may_stand() {
+        let coding = r#"{"code": "REDACTED", "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"}"#;
+        let bare = r#"{"system": null, "extension": [{"code": "x", "system": "urn:x"}], "code": "SUBSETTED"}"#;
+        let escaped = r#"{"\u0063ode": "M\u0041SKED"}"#;
+        for tag in [coding, bare, escaped] {
+            for (body, in_entry) in [
+                (format!(r#"{{"meta": {{"security": [{{"code": "R"}}, {tag}]}}}}"#), false),
+                (format!(r#"{{"meta": {{"tag": [{tag}, {{"code": "R"}}]}}}}"#), false),
+                (format!(r#"{{"meta": {{"security": {tag}}}}}"#), false),
+                (format!(r#"{{"m\u0065ta": {{"tag": [{tag}]}}}}"#), false),
+                (format!(r#"{{"contained": [{{"meta": {{"security": [{tag}]}}}}]}}"#), false),
+                (format!(r#"{{"entry": [{{"resource": {{"meta": {{"security": [{tag}]}}}}}}]}}"#), true),
+                (format!(r#"{{"entry": [{{"resource": {{"contained": [{{"meta": {{"tag": [{tag}]}}}}]}}}}]}}"#), true),
+            ] {
+                let found = scan(&body);
+                let entry = found.entries.first().is_some_and(|entry| entry.is_partial);
+                assert_eq!((found.is_partial, entry), (true, in_entry), "{body}");
+            }
+            for body in [
+                format!(r#"{{"security": [{tag}]}}"#),
+                format!(r#"{{"meta": {{"profile": [{tag}]}}}}"#),
+                format!(r#"{{"meta": {{"security": [{{"extension": [{tag}], "code": "R"}}]}}}}"#),
+            ] {
+                assert!(!scan(&body).is_partial, "{body}");
+            }
+        }
+        for other in [
+            r#"{"code": "REDACTED", "system": "urn:other"}"#,
+            r#"{"code": "redacted"}"#,
+            r#"{"code": "R"}"#,
+            r#"{"display": "REDACTED"}"#,
+            r#"{"code": ["REDACTED"]}"#,
+            "{}",
+        ] {
+            assert!(!scan(&format!(r#"{{"meta": {{"security": [{other}]}}}}"#)).is_partial, "{other}");
+        }
+        // What one coding says is not another's.
+        assert!(!scan(r#"{"meta": {"tag": [{"code": "MASKED", "system": "urn:x"}, {"display": "x"}]}}"#).is_partial);
+        let second = r#"{"entry": [{"resource": {}}, {"resource": {"meta": {"tag": [{"code": "MASKED"}]}}}]}"#;
+        let entries: Vec<bool> = scan(second).entries.iter().map(|entry| entry.is_partial).collect();
+        assert_eq!(entries, [false, true]);
     }
 
     #[test]

@@ -82,6 +82,8 @@ rules! {
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
+    /// A resource that says it is not all there would be written over the whole.
+    PartialResource = "partial_resource" 422 "business-rule" "a redacted or subsetted resource cannot replace the whole",
     /// The body took too long to arrive.
     BodyTimeout = "body_timeout" 408 "timeout" "the body took too long",
     /// The module is short of memory.

@@ -237,6 +237,12 @@ impl Interaction {
         self.resource == Some(resource) && matches!(self.act, Act::Rest(kind) if InteractionKinds::WRITES.contains(kind))
     }
 
+    /// Whether a resource that is there is changed.
+    #[must_use]
+    pub fn overwrites(&self) -> bool {
+        matches!(self.act, Act::Rest(InteractionKind::Update | InteractionKind::Patch))
+    }
+
     fn new(act: Act) -> Self {
         Self {
             act,

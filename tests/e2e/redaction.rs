@@ -173,3 +173,18 @@ fn an_operation_outcome_passes_whoever_asks() {
         assert_eq!((response.status, response.json()), (404, outcome.clone()));
     }
 }
+
+#[test]
+fn what_left_redacted_does_not_come_back_over_the_whole() {
+    let tag = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "REDACTED" });
+    let partial = json!({ "resourceType": "Patient", "id": "back", "meta": { "security": [tag] } });
+    let put = |path: &str, body: &Value| {
+        let request = Request::new("PUT", path).bearer(&physician()).body(body.to_string());
+        request.header("content-type", "application/fhir+json")
+    };
+    clinic().refuses(&put("/fhir/Patient/back", &partial), 422, "partial_resource");
+    let entry = json!({ "resource": partial, "request": { "method": "PUT", "url": "Patient/back" } });
+    let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [entry] }).to_string();
+    clinic().refuses(&Request::post("/fhir", transaction).bearer(&physician()), 422, "partial_resource");
+    clinic().allows(&put("/fhir/Patient/whole", &json!({ "resourceType": "Patient", "id": "whole" })));
+}
