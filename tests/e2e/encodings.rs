@@ -1,6 +1,7 @@
 //! Answers in gzip and deflate: decoded, redacted and re-sent in clear, or withheld.
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -8,12 +9,19 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, nurse, reason_of};
+use crate::stage::{BILLING, CLINIC, Stage, nurse, reason_of};
 use crate::support::client::{PROTOCOLS, Protocol};
+use crate::support::config::Options;
 use crate::support::message::{End, Request, Response};
 use crate::support::upstream::{Gate, Reply};
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","name":[{"family":"Secret"}]}"#;
+
+/// An Envoy of its own, since what a piece becomes is memory that a module keeps, which other tests measure.
+fn encoding() -> &'static Stage {
+    static STAGE: OnceLock<Stage> = OnceLock::new();
+    STAGE.get_or_init(|| Stage::new(Options { policy: CLINIC.to_owned(), ..Options::default() }))
+}
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -37,8 +45,8 @@ fn bundle() -> Vec<u8> {
 }
 
 fn ask(path: &str, reply: Reply) -> [Response; 2] {
-    clinic().upstream.reply(path, reply);
-    let responses = PROTOCOLS.map(|protocol| clinic().send(protocol, &Request::get(path).key(BILLING)));
+    encoding().upstream.reply(path, reply);
+    let responses = PROTOCOLS.map(|protocol| encoding().send(protocol, &Request::get(path).key(BILLING)));
     for response in &responses {
         assert!(!response.text().contains("Secret"), "{response:?}");
     }
@@ -85,8 +93,8 @@ fn an_encoded_answer_leaves_redacted_and_in_clear() {
         }
     }
     let request = Request::get("/fhir/Patient/encoded-asked").key(BILLING).header("accept-encoding", "gzip, br");
-    clinic().allows(&request);
-    assert_eq!(clinic().received("/fhir/Patient/encoded-asked").all("accept-encoding"), ["identity"]);
+    encoding().allows(&request);
+    assert_eq!(encoding().received("/fhir/Patient/encoded-asked").all("accept-encoding"), ["identity"]);
 }
 
 #[test]
@@ -103,9 +111,9 @@ fn one_piece_may_become_many() {
 
 #[test]
 fn what_is_only_looked_into_leaves_in_clear_too() {
-    clinic().upstream.reply("/fhir/Patient/encoded-full", encoded("gzip", &gzip(PATIENT.as_bytes())));
+    encoding().upstream.reply("/fhir/Patient/encoded-full", encoded("gzip", &gzip(PATIENT.as_bytes())));
     for protocol in PROTOCOLS {
-        let response = clinic().send(protocol, &Request::get("/fhir/Patient/encoded-full").bearer(&nurse()));
+        let response = encoding().send(protocol, &Request::get("/fhir/Patient/encoded-full").bearer(&nurse()));
         assert_eq!((response.status, response.text()), (200, PATIENT.into()), "{response:?}");
         assert_eq!(response.header("content-encoding"), None);
     }
@@ -149,10 +157,10 @@ fn an_answer_that_turns_out_damaged_after_its_beginning_has_left_is_broken_off()
         let held = Gate::default();
         let reply = encoded("gzip", &body).pieces(body.len() / 2 + 1).hold(&held);
         let path = format!("/fhir/Patient?case=late-{name}");
-        clinic().upstream.reply(&path, reply);
+        encoding().upstream.reply(&path, reply);
         let request = Request::get(&path).key(BILLING);
         let opening = thread::scope(|scope| {
-            let answer = scope.spawn(|| clinic().send(Protocol::Http2, &request));
+            let answer = scope.spawn(|| encoding().send(Protocol::Http2, &request));
             thread::sleep(Duration::from_millis(300));
             held.open();
             answer.join().expect("an answer")
@@ -160,7 +168,7 @@ fn an_answer_that_turns_out_damaged_after_its_beginning_has_left_is_broken_off()
         assert_eq!((opening.status, opening.end), (200, End::Cut), "{name}");
         assert!(!opening.text().contains("Secret"), "{name}");
     }
-    assert!(!clinic().envoy.trapped(), "{}", clinic().envoy.log());
+    assert!(!encoding().envoy.trapped(), "{}", encoding().envoy.log());
 }
 
 #[test]
@@ -173,9 +181,9 @@ fn an_encoded_answer_without_a_body_passes() {
             assert_eq!(response.header("content-encoding"), None, "{name} {response:?}");
         }
     }
-    clinic().upstream.reply("/fhir/Patient/encoded-head", encoded("gzip", &gzip(PATIENT.as_bytes())));
+    encoding().upstream.reply("/fhir/Patient/encoded-head", encoded("gzip", &gzip(PATIENT.as_bytes())));
     for protocol in PROTOCOLS {
-        let response = clinic().send(protocol, &Request::new("HEAD", "/fhir/Patient/encoded-head").key(BILLING));
+        let response = encoding().send(protocol, &Request::new("HEAD", "/fhir/Patient/encoded-head").key(BILLING));
         assert_eq!((response.status, response.header("content-encoding")), (200, None), "{response:?}");
     }
 }
