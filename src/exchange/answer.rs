@@ -111,8 +111,7 @@ impl Answer {
     /// The redaction rules that were used, by their pointers in the policy.
     pub(super) fn used_rules(&self) -> Vec<String> {
         let (Body::Redacting(redactor), Some((_, program))) = (&self.body, &self.plan.profile) else { return Vec::new() };
-        let counted = program.rules().zip(&redactor.summary().rules);
-        counted.filter(|(_, count)| **count > 0).map(|(pointer, _)| pointer.to_owned()).collect()
+        used_rules(program, redactor)
     }
 
     /// Says in a record what was done.
@@ -246,6 +245,12 @@ impl Answer {
         self.left = true;
         Ok(Effects { drop_trailers: true, ..Effects::default() })
     }
+}
+
+/// The rules that a redactor has used, by their pointers in the policy.
+pub(super) fn used_rules(program: &Program, redactor: &Redactor) -> Vec<String> {
+    let counted = program.rules().zip(&redactor.summary().rules);
+    counted.filter(|(_, count)| **count > 0).map(|(pointer, _)| pointer.to_owned()).collect()
 }
 
 /// What the redactor's error means for the client.

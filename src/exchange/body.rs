@@ -13,9 +13,19 @@ use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction, Resour
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::json::{self, Event, Value};
 
+/// What a body says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) layout: Layout,
+    /// Whether its media type is one of FHIR's.
+    pub(super) is_fhir: bool,
+    /// Whether its media type says that it is a change to something (RFC 6902, RFC 7396).
+    pub(super) is_patch: bool,
+}
+
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum Layout {
     Json,
     JsonLines,
     Form,
@@ -61,48 +71,61 @@ impl Content {
         if !is_listed || !head.all("content-encoding").all(is_identity) {
             return Err(Rule::UnsupportedMediaType.into());
         }
-        match media_type.json() {
-            Some(JsonLayout::Document) => Ok(Self::Json),
-            Some(JsonLayout::Lines) => Ok(Self::JsonLines),
-            None if media_type.is_form() => Ok(Self::Form),
+        let essence = media_type.essence();
+        let layout = match media_type.json() {
+            Some(JsonLayout::Document) => Layout::Json,
+            Some(JsonLayout::Lines) => Layout::JsonLines,
+            None if media_type.is_form() => Layout::Form,
             // JSON in another charset must not pass as something that is not looked into.
-            None if media_type.essence().ends_with("json") => Err(Rule::UnsupportedMediaType.into()),
-            None => Ok(Self::Opaque),
-        }
+            None if essence.ends_with("json") => return Err(Rule::UnsupportedMediaType.into()),
+            None => Layout::Opaque,
+        };
+        Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
     }
 
-    /// Checks the body, and completes the interaction with what it says. `path` is the request's.
+    /// Checks the body, and completes the interaction with what it says. `path` is the request's. Answers whether a
+    /// resource that says it is not all there would be written over another.
     pub(super) fn inspect(
         self,
         body: &[u8],
-        limits: &Limits,
+        limits: &json::Limits,
         interaction: Option<&mut Interaction>,
         path: &str,
-    ) -> Result<(), Reason> {
-        match (self, interaction) {
-            (Self::Json, Some(interaction)) => {
+    ) -> Result<bool, Reason> {
+        match (self.layout, interaction) {
+            (Layout::Json, Some(interaction)) => {
                 let mut scan = Scan::default();
-                json::walk(body, &limits.json, |event| scan.visit(event)).map_err(refusal)?;
-                complete(interaction, &scan.findings, path)
+                json::walk(body, limits, |event| scan.visit(event)).map_err(refusal)?;
+                complete(interaction, &scan.findings, path)?;
+                return Ok(overwrites_by_part(interaction, &scan.findings));
             }
-            (Self::Json, None) => json::check(body, &limits.json).map_err(refusal),
-            (Self::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
-                Err(Rule::UnsupportedMediaType.into())
+            (Layout::Json, None) => json::check(body, limits).map_err(refusal)?,
+            (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
+                return Err(Rule::UnsupportedMediaType.into());
             }
-            (Self::JsonLines, _) => {
+            (Layout::JsonLines, _) => {
                 let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-                lines.try_for_each(|line| json::check(line, &limits.json)).map_err(refusal)
+                lines.try_for_each(|line| json::check(line, limits)).map_err(refusal)?;
             }
-            (Self::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => Ok(interaction.read_form(body)?),
+            (Layout::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => interaction.read_form(body)?,
             // Only a search has a form for a body. A resource sent as one would not be looked into.
-            (Self::Form, Some(_)) => Err(Rule::UnsupportedMediaType.into()),
-            (Self::Form, None) => match query::pairs(body).find_map(Result::err) {
-                Some(_) => Err(Rule::MalformedQuery.into()),
-                None => Ok(()),
-            },
-            (Self::Opaque, _) => Ok(()),
+            (Layout::Form, Some(_)) => return Err(Rule::UnsupportedMediaType.into()),
+            (Layout::Form, None) => {
+                if query::pairs(body).any(|pair| pair.is_err()) {
+                    return Err(Rule::MalformedQuery.into());
+                }
+            }
+            (Layout::Opaque, _) => (),
         }
+        Ok(false)
     }
+}
+
+/// Whether a resource that says it is not all there would be written over another.
+fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {
+    let mut entries = findings.entries.iter().zip(interaction.entries());
+    let in_entry = entries.any(|(found, entry)| found.is_partial && entry.interaction.overwrites());
+    in_entry || (findings.is_partial && interaction.overwrites())
 }
 
 /// Adds to an interaction what the body says of it.
@@ -113,9 +136,6 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     let expected = interaction.body_type().map(ResourceType::name);
     if expected.is_some() && findings.resource_type.as_deref() != expected {
         return Err(Rule::MalformedBody.into());
-    }
-    if findings.is_partial && interaction.overwrites() {
-        return Err(Rule::PartialResource.into());
     }
     if interaction.awaits() != Awaits::Bundle {
         return Ok(());
@@ -129,15 +149,11 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
         let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
         EntryRequest { method, url, if_none_exist, resource_type }
     });
-    interaction.read_bundle(kind, path, requests)?;
-    let mut written = findings.entries.iter().zip(interaction.entries());
-    if written.any(|(found, entry)| found.is_partial && entry.interaction.overwrites()) {
-        return Err(Rule::PartialResource.into());
-    }
-    Ok(())
+    Ok(interaction.read_bundle(kind, path, requests)?)
 }
 
-fn refusal(error: json::Error) -> Reason {
+/// Why JSON of a client's is refused.
+pub(super) fn refusal(error: json::Error) -> Reason {
     use json::Error;
     match error {
         Error::Syntax | Error::Encoding | Error::Unfinished | Error::Trailing | Error::RepeatedKey => Rule::MalformedBody,

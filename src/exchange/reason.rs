@@ -82,6 +82,14 @@ rules! {
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
+    /// A profile applies to the body, which is a form, a patch or nothing that is looked into.
+    BodyNotRedactable = "body_not_redactable" 415 "not-supported" "a body of this kind is not accepted",
+    /// A profile applies to the body, which holds no resource where one has to be, or nothing would be left of it.
+    BodyNotFhir = "body_not_fhir" 422 "structure" "the body does not hold the resource that it has to",
+    /// Redaction would take an element of the body that changes the meaning of what stays (FHIR R4 section 2.1.0.1).
+    BodyModifier = "body_modifier" 422 "business-rule" "the body has a modifier that may not be sent on",
+    /// Redaction would change what the request asks.
+    BodyMeaning = "body_meaning" 422 "business-rule" "the body cannot be sent on as it was meant",
     /// A resource that says it is not all there would be written over the whole.
     PartialResource = "partial_resource" 422 "business-rule" "a redacted or subsetted resource cannot replace the whole",
     /// The body took too long to arrive.

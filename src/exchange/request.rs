@@ -7,14 +7,16 @@ use super::answer::{Answer, Plan};
 use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
+use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
-use super::route::{Limits, Route};
+use super::route::{Limits, Route, View};
 use super::{Exchange, Host, ReadBody, Stage};
 use crate::access;
 use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, ResourceType, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, Principal};
+use crate::redact::Program;
 
 /// A request whose head was judged and whose body is awaited.
 pub(super) struct Pending {
@@ -38,7 +40,12 @@ pub(super) struct Judged {
     changes: Vec<Change>,
     /// What to change beside that where the answer is guarded.
     whole: Vec<Change>,
+    /// What to change beside that where the body is.
+    reframing: Reframing,
 }
+
+/// A profile and its name.
+type Profile = (Rc<str>, Rc<Program>);
 
 impl Judged {
     /// Completes the interaction of a request that has no body: a search by POST may have its parameters in the query.
@@ -48,6 +55,17 @@ impl Judged {
             _ => (),
         }
         Ok(self)
+    }
+
+    /// The profile of the first entry that holds; `None` for the full view.
+    pub(super) fn view(&self, views: &[View]) -> Result<Option<Profile>, Reason> {
+        let facts = self.facts();
+        let holds = views.iter().find_map(|view| match view.when.holds(&*self.principal, &facts) {
+            Ok(true) => Some(Ok(view.profile.clone())),
+            Ok(false) => None,
+            Err(unclear) => Some(Err(unclear)),
+        });
+        Ok(holds.ok_or(Rule::NoRedactionApplies)?.map_err(|_| Rule::ClaimNotJudgeable)?)
     }
 
     /// The request as rules see it.
@@ -69,7 +87,7 @@ impl Exchange {
     }
 
     /// A part of the request's body has come; `size` is what Envoy holds of it by now.
-    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
+    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
         let Stage::Body(pending) = &mut self.stage else { return Effects::default() };
         pending.size = size;
         let limits = &pending.judged.route.limits;
@@ -79,12 +97,12 @@ impl Exchange {
         if !end {
             return Effects::hold(limits.body_timeout);
         }
-        self.judge_body(read)
+        self.judge_body(read, host)
     }
 
     /// The request's trailers have come: its body is whole. Nothing needs them, and they could name an identity.
-    pub fn request_trailers(&mut self, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
-        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read) } else { Effects::default() };
+    pub fn request_trailers(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
+        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read, host) } else { Effects::default() };
         Effects { drop_trailers: true, ..effects }
     }
 
@@ -130,6 +148,7 @@ impl Exchange {
             base,
             changes: Vec::new(),
             whole: forward::ask_for_whole(head),
+            reframing: Reframing::of(head),
         })
     }
 
@@ -146,7 +165,7 @@ impl Exchange {
     fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged));
+            return judged.without_body().and_then(|judged| self.judge_access(judged, None));
         }
         // Who may do nothing of the kind need not send a body first.
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
@@ -158,35 +177,43 @@ impl Exchange {
         Ok(Effects::hold(timeout))
     }
 
-    fn judge_body(&mut self, read: ReadBody<'_>) -> Effects {
+    fn judge_body(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
-            0 => judged.without_body().and_then(|judged| self.judge_access(judged)),
-            _ => inspect(judged, content, size, read).and_then(|judged| {
+            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None)),
+            _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                self.judge_access(judged)
+                self.judge_access(judged, Some((body, host)))
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
 
-    /// The last word on a request: rules, then what of the answer the caller may see.
-    fn judge_access(&mut self, judged: Judged) -> Result<Effects, Reason> {
+    /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
+    fn judge_access(&mut self, judged: Judged, body: Option<(Body, &Host<'_>)>) -> Result<Effects, Reason> {
         let granted = self.decide(&judged)?;
-        let plan = self.plan(&judged, granted)?;
-        let Judged { route, principal, mut changes, whole, .. } = judged;
+        let plan = Self::plan(&judged, granted)?;
+        let mut body = match body {
+            Some((body, host)) => self.redact_request(&judged, body, host)?,
+            None => None,
+        };
+        let Judged { route, principal, mut changes, whole, reframing, .. } = judged;
         if plan.is_guarded() {
             changes.extend(whole);
+        }
+        if let Some(body) = &body {
+            changes.extend(reframing.changes(body.len()));
         }
         self.record.decision = Decision::Allow;
         self.record.reason = "allowed";
         self.stage = Stage::Sent(Box::new(Answer::new(plan)));
         if route.shadow {
             changes = std::mem::take(&mut self.forged);
+            body = None;
         }
-        Ok(Effects { changes, caller: Some(self.caller(&principal)), ..Effects::default() })
+        Ok(Effects { changes, body, caller: Some(self.caller(&principal)), ..Effects::default() })
     }
 
     /// Asks the rules.
@@ -204,22 +231,10 @@ impl Exchange {
     }
 
     /// What the answer has to be.
-    fn plan(&self, judged: &Judged, granted: Option<TypeSet>) -> Result<Plan, Reason> {
-        let Judged { route, principal, base, .. } = judged;
-        let facts = judged.facts();
-        let profile = match &route.redact {
-            None => None,
-            Some(views) => {
-                let holds = views.iter().find_map(|view| match view.when.holds(&**principal, &facts) {
-                    Ok(true) => Some(Ok(view.profile.clone())),
-                    Ok(false) => None,
-                    Err(unclear) => Some(Err(unclear)),
-                });
-                holds.ok_or(Rule::NoRedactionApplies)?.map_err(|_| Rule::ClaimNotJudgeable)?
-            }
-        };
+    fn plan(judged: &Judged, granted: Option<TypeSet>) -> Result<Plan, Reason> {
+        let Judged { route, base, .. } = judged;
         Ok(Plan {
-            profile,
+            profile: route.redact.as_deref().map_or(Ok(None), |views| judged.view(views))?,
             granted,
             base: base.clone(),
             unredacted: Rc::clone(&route.unredacted),
@@ -278,11 +293,14 @@ impl Exchange {
 }
 
 /// Checks a body, and completes with it what is known of the request.
-fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<Judged, Reason> {
-    let body = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
+fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<(Judged, Body), Reason> {
+    let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
     let Judged { route, target, interaction, .. } = &mut judged;
-    content.inspect(&body, &route.limits, interaction.as_mut(), target.path())?;
-    Ok(judged)
+    let asked = route.request_redact.as_ref().and(interaction.clone());
+    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path())? {
+        return Err(Rule::PartialResource.into());
+    }
+    Ok((judged, Body { content, bytes, asked }))
 }
 
 fn method(head: &Headers) -> Result<Method, Reason> {

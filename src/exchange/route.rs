@@ -53,6 +53,8 @@ pub(super) struct Route {
     pub(super) limits: Limits,
     /// The entries of `redact`; a route without the key has none and does not redact.
     pub(super) redact: Option<Vec<View>>,
+    /// The same for the bodies of requests.
+    pub(super) request_redact: Option<Vec<View>>,
     pub(super) unredacted: Rc<[String]>,
     pub(super) answer_headers: Rc<[String]>,
     pub(super) decode: decode::Limits,
@@ -121,6 +123,8 @@ impl Route {
         }
         let redact =
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
+        let at_request = at.key("request").key("redact");
+        let request_redact = request.redact.as_ref().map(|views| views_of(views, route, index, at_request, compiler));
         check_lists(request, response, at, compiler.report);
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
@@ -134,6 +138,7 @@ impl Route {
             rules,
             limits: Limits::of(request),
             redact,
+            request_redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
             answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
             decode,
@@ -234,8 +239,16 @@ fn views_of(
 
 impl Limits {
     fn of(request: &model::RequestChecks) -> Self {
-        let model::RequestChecks { content_types, max_uri, max_headers, max_header_bytes, max_body, body_timeout, json } =
-            request;
+        let model::RequestChecks {
+            content_types,
+            max_uri,
+            max_headers,
+            max_header_bytes,
+            max_body,
+            body_timeout,
+            json,
+            redact: _,
+        } = request;
         let size = |size: Option<model::Size>, default: usize| {
             size.map_or(default, |model::Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
         };

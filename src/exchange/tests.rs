@@ -203,3 +203,25 @@ fn an_encoded_answer_that_fails_after_its_beginning_has_left_is_broken_off() {
     assert_eq!(piece(&mut exchange, &whole, false).next, Next::Continue);
     assert_eq!(exchange.answer_trailers().next, Next::Continue);
 }
+
+#[test]
+fn lines_that_are_sent_are_redacted_one_by_one() {
+    let policy = r#"{"version": 1, "name": "p",
+        "redaction": {"some": {"security_tag": false, "rules": [{"path": "Patient.name", "action": "remove"}]}},
+        "routes": [{"name": "r", "match": {"paths": ["/**"]}, "authenticate": "none", "authorize": [{"allow": {}}],
+            "request": {"content_types": ["application/fhir+ndjson"], "redact": [{"apply": "some"}]}}]}"#;
+    let (engine, found) = Engine::load(policy.as_bytes(), &|_| None);
+    let mut exchange = Exchange::new(&engine.unwrap_or_else(|| panic!("{found:?}")), 1);
+    let ndjson = ("content-type", "application/fhir+ndjson");
+    let request = head(&[(":method", "POST"), (":path", "/x"), (":authority", "a"), ndjson, ("content-length", "1")]);
+    assert!(matches!(exchange.request_head(Some(request), false, &host(UPSTREAM)).next, Next::Hold(_)));
+    let line = "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Doe\"}],\"active\":true}\n";
+    let body = line.repeat(2).into_bytes();
+    let effects = exchange.request_body(body.len(), true, &|| Some(body.clone()), &host(UPSTREAM));
+    let expected = "{\"resourceType\":\"Patient\",\"active\":true}\n".repeat(2);
+    assert_eq!(effects.body.as_deref(), Some(expected.as_bytes()));
+    let length = Change::Set("content-length".into(), expected.len().to_string().into_bytes());
+    assert!(effects.changes.contains(&length), "{effects:?}");
+    let record = exchange.close(2, None);
+    assert_eq!((record.request_profile.as_deref(), record.request_redacted, record.redacted), (Some("some"), 2, 0));
+}

@@ -21,6 +21,8 @@ mod identity;
 #[cfg(test)]
 mod mangled;
 #[cfg(test)]
+mod onward;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod records;

@@ -192,6 +192,9 @@ pub struct RequestChecks {
     pub body_timeout: Option<Duration>,
     /// Limits on JSON bodies.
     pub json: JsonLimits,
+    /// What is taken out of bodies before they are sent on, for whom: the first entry whose `when` holds; none is a
+    /// refusal. Bodies leave as they came when absent. A profile refuses forms, patches and what is not JSON.
+    pub redact: Option<Vec<Redact>>,
 }
 
 /// Limits on JSON bodies.
