@@ -9,7 +9,7 @@
 use super::partial::Coding;
 use super::reason::{Reason, Rule};
 use super::route::Limits;
-use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction, ResourceType};
+use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::json::{self, Event, Value};
 
@@ -43,8 +43,10 @@ struct Findings {
     entries: Vec<Entry>,
     /// Whether a Bundle entry has no request of its own.
     has_bare_entries: bool,
-    /// Whether a `reference` is a search.
-    has_conditional_reference: bool,
+    /// Each `reference` that is a search.
+    conditional_references: Vec<String>,
+    /// The names of the parameters, where the body is Parameters.
+    parameters: Vec<String>,
     /// Whether a resource says that it is not all there.
     is_partial: bool,
 }
@@ -130,8 +132,9 @@ fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {
 
 /// Adds to an interaction what the body says of it.
 fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
-    if findings.has_conditional_reference {
-        interaction.note(Feature::ConditionalReference);
+    findings.conditional_references.iter().for_each(|reference| interaction.note_conditional_reference(reference));
+    if matches!(interaction.act(), Act::Operation(_)) {
+        findings.parameters.iter().for_each(|name| interaction.note_parameter(name));
     }
     let expected = interaction.body_type().map(ResourceType::name);
     if expected.is_some() && findings.resource_type.as_deref() != expected {
@@ -204,7 +207,9 @@ impl Scan {
     fn string(&mut self, key: Option<&str>, text: &str) {
         let Some(key) = key else { return };
         let is_reference = key == "reference" || key.ends_with("Reference");
-        self.findings.has_conditional_reference |= is_reference && text.contains('?');
+        if is_reference && text.contains('?') {
+            self.findings.conditional_references.push(text.to_owned());
+        }
         if Coding::is_at(&self.path) {
             self.coding.read(key, text);
         }
@@ -212,6 +217,7 @@ impl Scan {
             "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
             "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
             "resourceType" if self.is_at(&["entry", "*", "resource"]) => self.entry.resource_type = Some(text.to_owned()),
+            "name" if self.is_at(&["parameter", "*"]) => self.findings.parameters.push(text.to_owned()),
             "method" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.method),
             "url" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.url),
             "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
@@ -302,7 +308,8 @@ mod tests {
 
     #[test]
     fn a_reference_that_is_a_search_is_found_at_any_depth() {
-        assert!(scan(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#).has_conditional_reference);
-        assert!(!scan(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).has_conditional_reference);
+        let found = |body| scan(body).conditional_references;
+        assert_eq!(found(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#), ["Patient?identifier=1"]);
+        assert!(found(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).is_empty());
     }
 }

@@ -70,6 +70,8 @@ rules! {
     NoRuleAllows = "no_rule_allows" 403 "forbidden" "access is denied",
     /// A claim has another type than a condition compares it with.
     ClaimNotJudgeable = "claim_not_judgeable" 403 "forbidden" "access is denied",
+    /// The answer is redacted, and would tell by a search parameter that the rule does not list what is hidden.
+    SearchNotGranted = "search_not_granted" 403 "forbidden" "a search parameter is not granted",
     /// What the request asks stands in a body that it does not have.
     BodyNotRead = "body_not_read" 400 "required" "the request needs a body",
     /// No redaction entry holds for the caller.

@@ -11,7 +11,7 @@ use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
 use super::{Exchange, Host, ReadBody, Stage};
-use crate::access;
+use crate::access::{self, Grant};
 use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, ResourceType, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
@@ -193,8 +193,11 @@ impl Exchange {
 
     /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
     fn judge_access(&mut self, judged: Judged, body: Option<(Body, &Host<'_>)>) -> Result<Effects, Reason> {
-        let granted = self.decide(&judged)?;
-        let plan = Self::plan(&judged, granted)?;
+        let grant = self.decide(&judged)?;
+        let plan = Self::plan(&judged, grant.types)?;
+        if plan.profile.is_some() && !grant.search {
+            return Err(Rule::SearchNotGranted.into());
+        }
         let mut body = match body {
             Some((body, host)) => self.redact_request(&judged, body, host)?,
             None => None,
@@ -217,11 +220,11 @@ impl Exchange {
     }
 
     /// Asks the rules.
-    fn decide(&mut self, judged: &Judged) -> Result<Option<TypeSet>, Reason> {
+    fn decide(&mut self, judged: &Judged) -> Result<Grant, Reason> {
         match judged.route.rules.judge(&*judged.principal, &judged.facts()) {
             access::Decision::Allow(grant) => {
                 self.record.rule = Some(grant.rule);
-                Ok(grant.types)
+                Ok(grant)
             }
             access::Decision::Deny(denial) => {
                 self.record.rule = denial.rule;

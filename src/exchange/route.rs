@@ -125,6 +125,8 @@ impl Route {
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
         let at_request = at.key("request").key("redact");
         let request_redact = request.redact.as_ref().map(|views| views_of(views, route, index, at_request, compiler));
+        let views = redact.iter().flatten().map(|view: &View| (&view.when, view.profile.is_some()));
+        rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use super::base::Below;
 use super::resource_type::{ResourceType, TypeSet};
-use super::search::{Allowed, Parameters};
+use super::search::{Allowed, Parameters, asked_form};
 use super::vocabulary::{Feature, Features, InteractionKind, InteractionKinds};
 use crate::http::{Headers, Method};
 
@@ -235,6 +235,31 @@ impl Interaction {
     #[must_use]
     pub fn writes(&self, resource: ResourceType) -> bool {
         self.resource == Some(resource) && matches!(self.act, Act::Rest(kind) if InteractionKinds::WRITES.contains(kind))
+    }
+
+    /// What its parameters ask about, each in the form in which an access rule grants it. What a server can do is no
+    /// secret of anybody's, so nothing is asked about capabilities.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        let is_open = self.act == Act::Rest(InteractionKind::Capabilities);
+        self.parameters.asked.iter().filter(move |_| !is_open).map(|form| &**form)
+    }
+
+    /// The form in which a parameter of this name asks; `None` when it is no name.
+    #[must_use]
+    pub fn asked_form(name: &str) -> Option<String> {
+        asked_form(name)
+    }
+
+    /// Notes a reference in a body that the server resolves by a search.
+    pub fn note_conditional_reference(&mut self, reference: &str) {
+        self.note(Feature::ConditionalReference);
+        let search = reference.split_once('?').map_or("", |(_, search)| search);
+        self.parameters.ask_by_reference(search.as_bytes());
+    }
+
+    /// Notes a parameter of an operation, named in a body.
+    pub fn note_parameter(&mut self, name: &str) {
+        self.parameters.ask_by_name(name);
     }
 
     /// Whether a resource that is there is changed.

@@ -148,6 +148,11 @@ pub struct Conditions {
     /// `conditional-reference`, `conditional-create`, `conditional-update`, `conditional-patch`, `conditional-delete`,
     /// `respond-async`.
     pub features: Option<Vec<String>>,
+    /// Of an `allow` rule: the search parameters that may be asked by where a redaction profile applies to the answer;
+    /// none when absent. A name grants no modifier but a type: `name`, `name:exact`, `subject.name`,
+    /// `_has:Observation:patient:code`, `_include`. What is listed may be sorted by. The full view needs no list, nor do
+    /// `_format`, `_pretty`, `_type` and `_count`.
+    pub search: Option<Vec<String>>,
 }
 
 /// What a claim must be: a scalar that it equals, or one of `one_of`, `contains`, `capture`, `host`.
