@@ -13,6 +13,8 @@ mod access;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod encodings;
 #[cfg(test)]
 mod forgery;
