@@ -17,6 +17,7 @@ mod body;
 mod effect;
 mod engine;
 mod forward;
+mod noted;
 mod outgoing;
 mod partial;
 mod reason;

@@ -7,13 +7,14 @@ use super::answer::{Answer, Plan};
 use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
+use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
 use super::{Exchange, Host, ReadBody, Stage};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
-use crate::fhir::{Awaits, Interaction, ResourceType, TypeSet};
+use crate::fhir::{Awaits, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, Principal};
 use crate::redact::Program;
@@ -261,38 +262,6 @@ impl Exchange {
         changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
         changes
     }
-
-    /// Who asks, as Envoy's rate limits tell callers apart.
-    fn caller(&self, principal: &Principal) -> Rc<str> {
-        let by_subject = || {
-            let subject = principal.subject.as_ref()?;
-            Some(self.engine.pseudonyms()?.hash("subject", &[subject.as_bytes()]).into())
-        };
-        let provider = || principal.providers.first().cloned();
-        principal.client.clone().or_else(by_subject).or_else(provider).unwrap_or_else(|| "anonymous".into())
-    }
-
-    fn note_caller(&mut self, principal: &Principal) {
-        let record = &mut self.record;
-        record.providers.clone_from(&principal.providers);
-        record.client.clone_from(&principal.client);
-        record.key_id.clone_from(&principal.key_id);
-        let Some(pseudonyms) = self.engine.pseudonyms() else { return };
-        let provider = principal.providers.first().map_or(&b""[..], |name| name.as_bytes());
-        record.subject =
-            principal.subject.as_ref().map(|subject| pseudonyms.hash("subject", &[provider, subject.as_bytes()]));
-        record.patient = principal.patient.as_ref().map(|id| pseudonyms.hash("resource", &[b"Patient", id.as_bytes()]));
-    }
-
-    fn note_interaction(&mut self, interaction: &Interaction) {
-        self.record.interaction = Some(interaction.name());
-        self.record.resource_type = interaction.resource().map(ResourceType::name);
-        if let (Some(kind), Some(id), Some(pseudonyms)) =
-            (interaction.resource(), interaction.id(), self.engine.pseudonyms())
-        {
-            self.record.resource = Some(pseudonyms.hash("resource", &[kind.name().as_bytes(), id.as_bytes()]));
-        }
-    }
 }
 
 /// Checks a body, and completes with it what is known of the request.
@@ -345,28 +314,4 @@ fn interaction(
     let below = base.below(target.path()).ok_or(Rule::UnknownInteraction)?;
     let interaction = Interaction::parse(method, &below, target.query(), head)?;
     Ok((Some(interaction), Some(below.base_of(target.path()))))
-}
-
-/// Envoy's id of the request: a UUID. Anything else may be a client's and is not repeated.
-fn request_id(head: &Headers) -> Option<String> {
-    let id = std::str::from_utf8(head.single("x-request-id").ok()??).ok()?;
-    let is_uuid = id.len() == 36
-        && id.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    is_uuid.then(|| id.to_owned())
-}
-
-fn known_method(method: &Method) -> Option<&'static str> {
-    Some(match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-        Method::Options => "OPTIONS",
-        Method::Other(_) => return None,
-    })
 }

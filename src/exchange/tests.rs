@@ -225,3 +225,48 @@ fn lines_that_are_sent_are_redacted_one_by_one() {
     let record = exchange.close(2, None);
     assert_eq!((record.request_profile.as_deref(), record.request_redacted, record.redacted), (Some("some"), 2, 0));
 }
+
+/// What is found in a policy with one `fhir` route, as codes and pointers.
+fn found_in(authorize: &str, response: &str) -> Vec<String> {
+    let policy = format!(
+        r#"{{"version": 1, "name": "p", "authentication": {{"k": {{"type": "api_key", "header": "x-key", "keys": []}}}},
+            "redaction": {{"some": {{"rules": [{{"key": "secret", "action": "remove"}}]}}}},
+            "routes": [{{"name": "r", "match": {{"paths": ["/f/**"]}}, "fhir": {{"base": "/f"}},
+                "authenticate": {{"any": ["k"]}}, "authorize": [{authorize}], "response": {response}}}]}}"#
+    );
+    let (_, found) = Engine::load(policy.as_bytes(), &|_| None);
+    let of_route = found.iter().filter(|found| found.pointer.starts_with("/routes"));
+    of_route.map(|found| format!("{} {}", found.code.as_str(), found.pointer)).collect()
+}
+
+#[test]
+fn a_ratio_that_decodes_nothing_or_limits_nothing_is_refused() {
+    let of = |decode: &str| {
+        found_in(r#"{"allow": {"search": []}}"#, &format!(r#"{{"redact": [{{"apply": "some"}}], "decode": {decode}}}"#))
+    };
+    for right in ["{}", r#"{"max_ratio": 1}"#, r#"{"max_ratio": 1032, "max_size": "1GiB"}"#] {
+        assert!(of(right).is_empty(), "{right} {:?}", of(right));
+    }
+    for wrong in [r#"{"max_ratio": 0}"#, r#"{"max_ratio": 1033}"#] {
+        assert_eq!(of(wrong), ["invalid-value /routes/0/response/decode/max_ratio"], "{wrong}");
+    }
+}
+
+#[test]
+fn a_rule_whose_searches_take_nothing_is_told() {
+    let redacted = r#"{"redact": [{"apply": "some"}]}"#;
+    let by_provider = r#"{"redact": [{"when": {"providers": ["k"]}, "apply": "none"}, {"apply": "some"}]}"#;
+    let told = ["risky /routes/0/authorize/0/allow"];
+    for (rule, response, expected) in [
+        (r#"{"allow": {}}"#, redacted, &told[..]),
+        (r#"{"allow": {"interactions": ["search"]}}"#, redacted, &told),
+        (r#"{"allow": {"interactions": ["read"]}}"#, redacted, &[]),
+        (r#"{"allow": {"search": []}}"#, redacted, &[]),
+        (r#"{"allow": {"search": ["identifier"]}}"#, redacted, &[]),
+        (r#"{"allow": {}}"#, r#"{"redact": [{"apply": "none"}]}"#, &[]),
+        (r#"{"allow": {"providers": ["k"]}}"#, by_provider, &[]),
+        (r#"{"allow": {}}"#, by_provider, &told),
+    ] {
+        assert_eq!(found_in(rule, response), expected, "{rule} {response}");
+    }
+}

@@ -198,8 +198,7 @@ fn each_limit_holds_on_both_sides() {
 
 #[test]
 fn one_piece_becomes_no_more_than_can_leave_at_once() {
-    let half = vec![b' '; 40 << 20];
-    let body = [gzip(&half), gzip(&half)].concat();
+    let body = gzip(&vec![b' '; 40 << 20]).repeat(2);
     let limits = Limits { ratio: MAX_RATIO, size: u64::MAX };
     let count = |pieces| {
         let (mut decoder, mut out) = (Decoder::new(Coding::Gzip, limits), 0_u64);
@@ -248,5 +247,23 @@ fn one_known_coding_is_read_from_a_head_and_nothing_else() {
         &["\u{ff}"],
     ] {
         assert_eq!(of(values), Err(DecodeError::Coding), "{values:?}");
+    }
+}
+
+#[test]
+fn a_byte_changed_anywhere_never_brings_out_another_body() {
+    let text = TEXT.repeat(5);
+    for (coding, body) in [(Coding::Gzip, adorned(&text)), (Coding::Gzip, gzip(&text)), (Coding::Deflate, zlib(&text))] {
+        for at in 0..body.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut changed = body.clone();
+                changed[at] ^= change;
+                match decode_in(changed.len(), coding, Limits::default(), &changed) {
+                    // What stands in a header without a checksum may change.
+                    Ok(out) => assert_eq!(out, text, "{at}"),
+                    Err(error) => assert!(matches!(error, DecodeError::Damaged | DecodeError::Limit), "{at} {error}"),
+                }
+            }
+        }
     }
 }
