@@ -9,6 +9,7 @@ mod claims;
 mod conditions;
 mod rules;
 mod scope;
+mod search;
 mod when;
 
 use serde_json::Value;
@@ -83,6 +84,9 @@ pub struct Grant {
     pub rule: usize,
     /// The resource types that the answer may hold, those that every answer may hold among them; any when absent.
     pub types: Option<TypeSet>,
+    /// Whether all that the request asks by search parameters is granted. Where it is not, the answer may be the full view
+    /// only: of a redacted one it would tell what is hidden.
+    pub search: bool,
 }
 
 impl Grant {

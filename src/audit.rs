@@ -83,12 +83,18 @@ pub struct Record {
     /// The status that the client got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The redaction profile applied.
+    /// The redaction profile applied to the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Rc<str>>,
-    /// How many values were redacted.
+    /// How many of its values were redacted.
     #[serde(skip_serializing_if = "is_zero")]
     pub redacted: u64,
+    /// The redaction profile applied to the request's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_profile: Option<Rc<str>>,
+    /// How many of its values were redacted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub request_redacted: u64,
     /// Whether a body was let through unseen, by its media type.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unredacted_media_type: bool,

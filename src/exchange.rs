@@ -6,7 +6,7 @@
 //!
 //! A request is judged in this order, and the first failure decides: header section, method, path, host, route, TLS,
 //! address, credentials, interaction, rules, redaction, body. It is held until it is judged, so nothing of a refused one
-//! reaches the upstream. An answer is judged by its head, then streamed through the redactor; its head is held until the
+//! reaches the upstream; its body leaves as it was judged, redacted where a profile applies. An answer is judged by its head, then streamed through the redactor; its head is held until the
 //! first redacted byte is there, so that a failure before it is a clean refusal. After it the stream is broken off.
 //!
 //! In shadow mode a refusal is recorded and the exchange goes on untouched, but for identity headers that a client forged.
@@ -17,6 +17,9 @@ mod body;
 mod effect;
 mod engine;
 mod forward;
+mod noted;
+mod outgoing;
+mod partial;
 mod reason;
 mod reply;
 mod request;
@@ -32,7 +35,7 @@ use request::Pending;
 use route::Route;
 
 pub use effect::{Change, Effects, Next};
-pub use engine::{Engine, Inventory};
+pub use engine::{Engine, Inventory, Reachable};
 pub use reason::{Reason, Rule};
 pub use reply::{Format, Reply};
 
@@ -81,7 +84,7 @@ pub struct Exchange {
     forged: Vec<Change>,
     /// A caller that a policy's test states, in place of credentials.
     stated: Option<Rc<Principal>>,
-    /// The redaction rules that an answer had used when it was refused.
+    /// The redaction rules that the request used, and those that an answer had used when it was refused.
     used_rules: Vec<String>,
 }
 
@@ -161,10 +164,11 @@ impl Exchange {
     /// The redaction rules that were used, by their pointers in the policy.
     #[must_use]
     pub fn used_redaction_rules(&self) -> Vec<String> {
-        match &self.stage {
-            Stage::Sent(answer) => answer.used_rules(),
-            _ => self.used_rules.clone(),
+        let mut used = self.used_rules.clone();
+        if let Stage::Sent(answer) = &self.stage {
+            used.extend(answer.used_rules());
         }
+        used
     }
 
     /// Ends the exchange and gives its record.
@@ -216,7 +220,7 @@ impl Exchange {
             return self.fail();
         };
         answer.describe(&mut self.record);
-        self.used_rules = answer.used_rules();
+        self.used_rules.extend(answer.used_rules());
         self.record.decision = Decision::Deny;
         self.record.reason = reason.code();
         if answer.is_shadow() {

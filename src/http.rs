@@ -1,5 +1,6 @@
-//! HTTP: heads over byte headers, paths, hosts, media types.
+//! HTTP: heads over byte headers, paths, hosts, media types, content codings.
 
+pub mod decode;
 mod headers;
 mod host;
 mod media_type;
@@ -10,6 +11,7 @@ pub mod query;
 mod router;
 mod template;
 
+pub use decode::{Coding, DecodeError, Decoder};
 pub use headers::{Headers, Repeated};
 pub use host::{Host, HostError, HostPattern};
 pub use media_type::{JsonLayout, MediaType, MediaTypeError};

@@ -13,7 +13,7 @@
 //! 3. Its body is held in Envoy until it is whole, then read once and checked ([`json`]). What the answer has to be is
 //!    decided now, before anything is sent on.
 //! 4. The request goes upstream without its credentials, with the identity that we vouch for, and with the path that was
-//!    judged.
+//!    judged; its body too passes [`redact`] where the policy says so.
 //! 5. The answer streams through [`redact`]. Its head leaves with the first byte that is proven, and never earlier.
 //! 6. One record of it all goes to the access log ([`audit`]) and into the [`metrics`].
 //!

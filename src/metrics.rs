@@ -41,7 +41,7 @@ metrics! {
     /// Labels: policy, route, decision, reason.
     REQUESTS = Counter "carewarden.requests" "exchanges decided, by policy, route, decision and reason";
     /// Labels: policy, route.
-    REDACTED_VALUES = Counter "carewarden.redacted_values" "values redacted in answers, by policy and route";
+    REDACTED_VALUES = Counter "carewarden.redacted_values" "values redacted in answers and requests, by policy and route";
     /// Labels: policy, route.
     UNREDACTED_ANSWERS = Counter "carewarden.unredacted_answers" "bodies let through unseen for their media type";
     /// Labels: policy, route.

@@ -4,12 +4,15 @@
 //! claim that cannot be judged refuses the request at the rule that asks for it, in a deny rule too. On `fhir` routes
 //! [`super::scope`] says what a rule is about.
 //!
+//! Which search parameters may be asked by where the answer is redacted says the rule that decided ([`super::search`]).
+//!
 //! A batch or transaction needs a rule for itself and one for each of its entries, which are judged as if they came
 //! alone.
 
 use super::conditions::Conditions;
 use super::scope::{Purpose, Reach, Scope};
-use super::{Caller, Decision, Denial, DenialReason, Facts, Grant, NotJudgeable, Setting};
+use super::search::Granted;
+use super::{Caller, Decision, Denial, DenialReason, Facts, Grant, NotJudgeable, Setting, When};
 use crate::fhir::{Act, Awaits, Entry, Interaction, InteractionKind, ResourceType, TypeSet};
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
@@ -27,6 +30,7 @@ struct Rule {
     effect: Effect,
     conditions: Conditions,
     scope: Scope,
+    search: Granted,
     /// Whether all of it could be compiled.
     whole: bool,
 }
@@ -50,6 +54,26 @@ impl Rules {
             Self { rules: written.iter().enumerate().map(compile).collect(), on_fhir: setting.route.fhir.is_some() };
         rules.report_unreachable(at, report);
         rules
+    }
+
+    /// Warns of rules whose searches take no parameter, since a profile applies to what they find and no list says which
+    /// may be asked by. `views` are the entries of `redact`, each with whether it names a profile.
+    pub fn check_searches<'v>(
+        &self,
+        views: impl Iterator<Item = (&'v When, bool)> + Clone,
+        at: &Node,
+        report: &mut Report,
+    ) {
+        for (index, Rule { effect, conditions, scope, search, whole: _ }) in self.rules.iter().enumerate() {
+            let searches = self.on_fhir && *effect == Effect::Allow && scope.allows_searches() && !search.is_written;
+            let deciding = views.clone().find(|(when, _)| when.covers(conditions));
+            if searches && deciding.is_some_and(|(_, redacts)| redacts) {
+                let message = "searches by this rule take no parameters, since a profile applies to what they find";
+                report
+                    .warning(at.item(index).key("allow"), Code::Risky, message)
+                    .help("list under `search` what callers may ask by; `[]` says that it is meant so");
+            }
+        }
     }
 
     /// How many rules there are.
@@ -80,23 +104,24 @@ impl Rules {
         if whole.entries().is_empty() {
             return Ok(grant);
         }
-        let mut of_entries = Some(TypeSet::default());
+        let (mut of_entries, mut search) = (Some(TypeSet::default()), grant.search);
         for Entry { method, path, interaction } in whole.entries() {
             let facts = Facts { method, path, interaction: Some(interaction), ..*facts };
-            let of_entry = self.judge_one(caller, &facts)?.types;
-            of_entries = of_entries.zip(of_entry).map(|(types, others)| types.union(&others));
+            let of_entry = self.judge_one(caller, &facts)?;
+            search &= of_entry.search;
+            of_entries = of_entries.zip(of_entry.types).map(|(types, others)| types.union(&others));
         }
         let types = match (grant.types, of_entries) {
             (Some(own), Some(of_entries)) => Some(own.intersection(&of_entries)),
             (own, of_entries) => own.or(of_entries),
         };
-        Ok(Grant { types, ..grant })
+        Ok(Grant { types, search, ..grant })
     }
 
     fn judge_one(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<Grant, Denial> {
         let mut excluded = TypeSet::default();
         let interaction = facts.interaction.map(|interaction| (interaction, interaction.touched()));
-        for (index, Rule { effect, conditions, scope, whole: _ }) in self.rules.iter().enumerate() {
+        for (index, Rule { effect, conditions, scope, search, whole: _ }) in self.rules.iter().enumerate() {
             let reach = match (effect, &interaction) {
                 (_, None) => Reach::Request,
                 (Effect::Allow, Some((interaction, touched))) if scope.allows(interaction, touched) => Reach::Request,
@@ -113,7 +138,8 @@ impl Rules {
                 (_, Reach::Answer(types)) => excluded = excluded.union(&types),
                 (Effect::Allow, Reach::Request) => {
                     let types = granted_types(scope.types(), &excluded, facts.interaction);
-                    return Ok(Grant { rule: index, types });
+                    let search = facts.interaction.is_none_or(|interaction| search.covers(interaction));
+                    return Ok(Grant { rule: index, types, search });
                 }
                 (Effect::Deny, Reach::Request) => {
                     return Err(Denial { rule: Some(index), reason: DenialReason::DeniedByRule });
@@ -162,7 +188,8 @@ impl Rule {
         let errors = report.error_count();
         let conditions = Conditions::compile(written, setting, at, report);
         let scope = Scope::compile(written, purpose, setting, at, report);
-        Self { effect, conditions, scope, whole: report.error_count() == errors }
+        let search = Granted::compile(written, purpose, setting, at, report);
+        Self { effect, conditions, scope, search, whole: report.error_count() == errors }
     }
 
     /// Whether this rule, standing before `other`, leaves it no request. Says no when it is not certain.

@@ -106,6 +106,12 @@ impl Scope {
         act && types && self.features.unwrap_or_default().covers(interaction.features())
     }
 
+    /// Whether it allows searches.
+    pub(super) fn allows_searches(&self) -> bool {
+        let kinds = self.allowed_kinds();
+        kinds.contains(InteractionKind::Search) || kinds.contains(InteractionKind::CompartmentSearch)
+    }
+
     /// What it denies of the interaction.
     pub(super) fn denies(&self, interaction: &Interaction, touched: &Touched) -> Reach {
         let features = self.features.is_none_or(|features| features.meets(interaction.features()));

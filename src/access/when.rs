@@ -5,6 +5,7 @@
 
 use super::conditions::Conditions;
 use super::scope::{Purpose, Scope};
+use super::search::Granted;
 use super::{Caller, Facts, NotJudgeable, Setting};
 use crate::fhir::Awaits;
 use crate::policy::diagnostic::Report;
@@ -22,6 +23,7 @@ impl When {
     /// Compiles `when`. `at` is `when`, or the entry that does not have it.
     pub fn compile(written: &model::Conditions, setting: Setting<'_>, at: &Node, report: &mut Report) -> Self {
         let conditions = Conditions::compile(written, setting, at, report);
+        Granted::compile(written, Purpose::Describe, setting, at, report);
         Self { conditions, scope: Scope::compile(written, Purpose::Describe, setting, at, report) }
     }
 
@@ -33,6 +35,11 @@ impl When {
             None => self.scope.is_empty(),
         };
         if described { self.conditions.hold(caller, facts) } else { Ok(false) }
+    }
+
+    /// Whether it applies wherever these conditions hold.
+    pub(super) fn covers(&self, conditions: &Conditions) -> bool {
+        self.scope.is_empty() && self.conditions.cover(conditions)
     }
 
     /// Whether it applies to every request.

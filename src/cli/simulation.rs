@@ -150,6 +150,8 @@ pub(super) struct Outcome {
     pub(super) body: Vec<u8>,
     /// The head of the request that was sent on.
     pub(super) sent: Option<Head>,
+    /// Its body.
+    pub(super) sent_body: Vec<u8>,
     /// The redaction rules that were used, by their pointers in the policy.
     pub(super) used_rules: Vec<String>,
 }
@@ -201,6 +203,7 @@ pub(super) fn simulate(
         sent.apply(effects.changes);
         effects = exchange.request_body(body.len(), true, &|| Some(body.clone()), &host);
     }
+    let sent_body = effects.body.take().unwrap_or(body);
     let answered = match (&effects.next, upstream) {
         (Next::Continue, Some(upstream)) => {
             sent.apply(std::mem::take(&mut effects.changes));
@@ -224,7 +227,7 @@ pub(super) fn simulate(
         Next::Reset | Next::Hold(_) => (None, Head::default(), Vec::new()),
     };
     let record = exchange.close(now_ns, status).clone();
-    Ok(Outcome { record, status, head, body, sent, used_rules })
+    Ok(Outcome { record, status, head, body, sent, sent_body, used_rules })
 }
 
 #[derive(Default)]

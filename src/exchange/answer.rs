@@ -4,6 +4,10 @@
 //! answer passes untouched. Otherwise its head is held until the first redacted byte is there; then bytes leave as they
 //! come, and at no time is more of the body here than the redactor has to hold back.
 //!
+//! An encoded answer is decoded on its way into the redactor and leaves in clear. So it does where nothing is redacted
+//! but types are granted: a compressed piece could not leave in part, and the part that the redactor still holds back
+//! would leave with it.
+//!
 //! Envoy's own errors (no healthy upstream, a time-out, a rate limit) hold nothing of the upstream's and pass. Whatever
 //! else did not come straight from the upstream, such as an answer out of a cache, is judged as if it had.
 
@@ -17,7 +21,7 @@ use super::reply::Reply;
 use super::{Exchange, Host, ReadBody, Stage};
 use crate::audit::Record;
 use crate::fhir::TypeSet;
-use crate::http::{Headers, JsonLayout, MediaType};
+use crate::http::{Coding, DecodeError, Decoder, Headers, JsonLayout, MediaType, decode};
 use crate::redact::{self, Format, Options, Program, Redactor};
 
 /// What an answer has to be, decided before the request was sent on.
@@ -32,6 +36,8 @@ pub(super) struct Plan {
     pub(super) unredacted: Rc<[String]>,
     /// Header names that pass beside the built-in list.
     pub(super) headers: Rc<[String]>,
+    /// How much an encoded answer may become.
+    pub(super) decode: decode::Limits,
     /// The name that Envoy's route must still have.
     pub(super) envoy_route: Option<String>,
     /// How long the head may be held.
@@ -51,6 +57,8 @@ impl Plan {
 pub(super) struct Answer {
     plan: Plan,
     body: Body,
+    /// Takes the content coding off, where there is one.
+    decoder: Option<Box<Decoder>>,
     status: u16,
     retry_after: Option<Vec<u8>>,
     /// Whether the client has seen any of it.
@@ -68,7 +76,8 @@ enum Body {
 
 impl Answer {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, body: Body::Passing, status: 0, retry_after: None, left: false, unseen: false, is_empty: true }
+        let (body, decoder) = (Body::Passing, None);
+        Self { plan, body, decoder, status: 0, retry_after: None, left: false, unseen: false, is_empty: true }
     }
 
     pub(super) fn has_left(&self) -> bool {
@@ -80,10 +89,11 @@ impl Answer {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        match &self.body {
+        let redactor = match &self.body {
             Body::Redacting(redactor) => redactor.held_bytes(),
             Body::Passing => 0,
-        }
+        };
+        redactor.saturating_add(self.decoder.as_ref().map_or(0, |decoder| decoder.held_bytes()))
     }
 
     /// The status of an answer that was an error already: it stays, so that 429 and 503 still back clients off.
@@ -101,8 +111,7 @@ impl Answer {
     /// The redaction rules that were used, by their pointers in the policy.
     pub(super) fn used_rules(&self) -> Vec<String> {
         let (Body::Redacting(redactor), Some((_, program))) = (&self.body, &self.plan.profile) else { return Vec::new() };
-        let counted = program.rules().zip(&redactor.summary().rules);
-        counted.filter(|(_, count)| **count > 0).map(|(pointer, _)| pointer.to_owned()).collect()
+        used_rules(program, redactor)
     }
 
     /// Says in a record what was done.
@@ -129,16 +138,23 @@ impl Answer {
         if self.status < 200 || self.status == 206 {
             return Err(Rule::AnswerStatus.into());
         }
-        // What is only looked into leaves as it came, and so does its head.
-        let changes = if self.plan.profile.is_some() { answer_head::changes(head, &self.plan) } else { Vec::new() };
+        let coding = Coding::of(head);
+        let changes = match coding {
+            _ if self.plan.profile.is_some() => answer_head::changes(head, &self.plan),
+            Ok(Some(_)) => answer_head::in_clear(head),
+            // What is only looked into leaves as it came, and so does its head.
+            Ok(None) | Err(_) => Vec::new(),
+        };
         let mut effects = Effects { changes, ..Effects::default() };
         if end {
             self.left = true;
-        } else if let Some(format) = self.format_of_body(head)? {
+        } else if let Some(format) = self.format_of_body(head, coding)? {
             let program =
                 self.plan.profile.as_ref().map_or_else(|| Rc::new(Program::pass()), |(_, program)| Rc::clone(program));
             let options = Options { granted: self.plan.granted, now: Some(host.now()), ..Options::new(format) };
             self.body = Body::Redacting(Box::new(Redactor::new(program, options)));
+            let decoder = |coding| Box::new(Decoder::new(coding, self.plan.decode));
+            self.decoder = coding.ok().flatten().map(decoder);
             effects.next = Next::Hold(self.plan.timeout);
         } else {
             self.left = true;
@@ -149,16 +165,23 @@ impl Answer {
 
     /// How to read what follows the head. After 204 and 304 it must be nothing (RFC 9110 section 6.4.1), which needs no
     /// type; HTTP/2 may end such an answer with an empty frame.
-    fn format_of_body(&self, head: &Headers) -> Result<Option<Format>, Reason> {
-        if matches!(self.status, 204 | 304) { Ok(Some(Format::Json)) } else { self.format(head) }
+    fn format_of_body(
+        &self,
+        head: &Headers,
+        coding: Result<Option<Coding>, DecodeError>,
+    ) -> Result<Option<Format>, Reason> {
+        if matches!(self.status, 204 | 304) {
+            return Ok(Some(Format::Json));
+        }
+        match (coding?, self.format(head)?) {
+            // Nothing would take the coding off, and the head no longer says that it is there.
+            (Some(_), None) => Err(Rule::AnswerEncoding.into()),
+            (_, format) => Ok(format),
+        }
     }
 
     /// How the body is to be read; `None` when the policy lets it through unseen.
     fn format(&self, head: &Headers) -> Result<Option<Format>, Reason> {
-        let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity") || value.is_empty();
-        if !head.all("content-encoding").all(is_identity) {
-            return Err(Rule::AnswerEncoding.into());
-        }
         let value = head.single("content-type").ok().flatten().ok_or(Rule::AnswerMediaType)?;
         let media_type = MediaType::parse(value).map_err(|_| Rule::AnswerMediaType)?;
         // Rules on FHIR paths take effect in resources alone: what is read as plain JSON would escape them.
@@ -179,12 +202,17 @@ impl Answer {
         if chunk.len() != size {
             return Err(Rule::Internal.into());
         }
-        self.is_empty &= chunk.is_empty();
         let mut out = Vec::with_capacity(chunk.len());
-        redactor.write(&chunk, &mut out).map_err(reason)?;
-        // What has no bytes has nothing to redact: HTTP/2 ends many an empty answer with an empty frame.
-        if end && !self.is_empty {
-            redactor.finish().map_err(reason)?;
+        let mut redact = |piece: &[u8]| {
+            self.is_empty &= piece.is_empty();
+            redactor.write(piece, &mut out).map_err(reason)
+        };
+        match &mut self.decoder {
+            Some(decoder) => decoder.write(&chunk, redact)?,
+            None => redact(&chunk)?,
+        }
+        if end {
+            self.finish()?;
         }
         if self.plan.shadow {
             return Ok(Effects::default());
@@ -197,16 +225,32 @@ impl Answer {
         Ok(Effects { body, next, ..Effects::default() })
     }
 
+    /// Checks that the body is whole.
+    fn finish(&mut self) -> Result<(), Reason> {
+        if let Some(decoder) = &self.decoder {
+            decoder.finish()?;
+        }
+        match &mut self.body {
+            // What has no bytes has nothing to redact: HTTP/2 ends many an empty answer with an empty frame.
+            Body::Redacting(redactor) if !self.is_empty => redactor.finish().map_err(reason),
+            Body::Redacting(_) | Body::Passing => Ok(()),
+        }
+    }
+
     fn finish_at_trailers(&mut self) -> Result<Effects, Reason> {
         if !self.plan.is_guarded() || self.plan.shadow {
             return Ok(Effects::default());
         }
-        if let (Body::Redacting(redactor), false) = (&mut self.body, self.is_empty) {
-            redactor.finish().map_err(reason)?;
-        }
+        self.finish()?;
         self.left = true;
         Ok(Effects { drop_trailers: true, ..Effects::default() })
     }
+}
+
+/// The rules that a redactor has used, by their pointers in the policy.
+pub(super) fn used_rules(program: &Program, redactor: &Redactor) -> Vec<String> {
+    let counted = program.rules().zip(&redactor.summary().rules);
+    counted.filter(|(_, count)| **count > 0).map(|(pointer, _)| pointer.to_owned()).collect()
 }
 
 /// What the redactor's error means for the client.

@@ -29,6 +29,10 @@ const ALLOWED_PREFIXES: &[&str] = &["access-control-", "ratelimit", "x-ratelimit
 
 const LINKS: &[&str] = &["location", "content-location", "link"];
 
+/// What is about the bytes on the wire: wrong once a content coding was taken off (RFC 9530, RFC 9110 section 8.6).
+const OF_ENCODED: &[&str] =
+    &["content-encoding", "content-length", "content-md5", "content-digest", "repr-digest", "digest", "accept-ranges"];
+
 /// The status.
 pub(super) fn status(head: &Headers) -> Option<u16> {
     std::str::from_utf8(head.single(":status").ok()??).ok()?.parse().ok()
@@ -43,6 +47,14 @@ pub(super) fn changes(head: &Headers, plan: &Plan) -> Vec<Change> {
     changes.push(Change::Set("cache-control".into(), b"no-store".to_vec()));
     changes.push(Change::Set("x-content-type-options".into(), b"nosniff".to_vec()));
     changes
+}
+
+/// What has to change in the head of an answer that leaves as it came, but in clear. A weak `ETag` stays, since it is not
+/// about bytes; a strong one is of the encoded answer (RFC 9110 section 8.8.3.3).
+pub(super) fn in_clear(head: &Headers) -> Vec<Change> {
+    let is_strong = head.all("etag").any(|etag| !etag.starts_with(b"W/"));
+    let gone = OF_ENCODED.iter().copied().chain(is_strong.then_some("etag"));
+    gone.filter(|name| head.first(name).is_some()).map(|name| Change::Remove(name.as_bytes().to_vec())).collect()
 }
 
 /// What has to change about the fields of this name.

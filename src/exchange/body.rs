@@ -2,18 +2,30 @@
 //!
 //! A body is read once, when it is whole, from Envoy's buffer. JSON is checked to the last byte; on `fhir` routes the
 //! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
-//! 3.1.0.11), and references that are searches. A form adds its parameters to a search. Everything else is opaque and
-//! passes only if the route lists its type.
+//! 3.1.0.11), references that are searches, and tags that say a resource is not all there ([`super::partial`]), which
+//! must not be written over the whole. A creation may have them: it takes nothing from anybody. A form adds its parameters
+//! to a search. Everything else is opaque and passes only if the route lists its type.
 
+use super::partial::Coding;
 use super::reason::{Reason, Rule};
 use super::route::Limits;
-use crate::fhir::{Awaits, BundleKind, EntryRequest, Feature, Interaction, ResourceType};
+use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::json::{self, Event, Value};
 
+/// What a body says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) layout: Layout,
+    /// Whether its media type is one of FHIR's.
+    pub(super) is_fhir: bool,
+    /// Whether its media type says that it is a change to something (RFC 6902, RFC 7396).
+    pub(super) is_patch: bool,
+}
+
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum Layout {
     Json,
     JsonLines,
     Form,
@@ -31,8 +43,12 @@ struct Findings {
     entries: Vec<Entry>,
     /// Whether a Bundle entry has no request of its own.
     has_bare_entries: bool,
-    /// Whether a `reference` is a search.
-    has_conditional_reference: bool,
+    /// Each `reference` that is a search.
+    conditional_references: Vec<String>,
+    /// The names of the parameters, where the body is Parameters.
+    parameters: Vec<String>,
+    /// Whether a resource says that it is not all there.
+    is_partial: bool,
 }
 
 /// An element of `Bundle.entry`: its `request`, and the type of its `resource`.
@@ -43,6 +59,8 @@ struct Entry {
     url: String,
     if_none_exist: Option<String>,
     resource_type: Option<String>,
+    /// Whether its resource, or one in it, says that it is not all there.
+    is_partial: bool,
 }
 
 impl Content {
@@ -55,54 +73,68 @@ impl Content {
         if !is_listed || !head.all("content-encoding").all(is_identity) {
             return Err(Rule::UnsupportedMediaType.into());
         }
-        match media_type.json() {
-            Some(JsonLayout::Document) => Ok(Self::Json),
-            Some(JsonLayout::Lines) => Ok(Self::JsonLines),
-            None if media_type.is_form() => Ok(Self::Form),
+        let essence = media_type.essence();
+        let layout = match media_type.json() {
+            Some(JsonLayout::Document) => Layout::Json,
+            Some(JsonLayout::Lines) => Layout::JsonLines,
+            None if media_type.is_form() => Layout::Form,
             // JSON in another charset must not pass as something that is not looked into.
-            None if media_type.essence().ends_with("json") => Err(Rule::UnsupportedMediaType.into()),
-            None => Ok(Self::Opaque),
-        }
+            None if essence.ends_with("json") => return Err(Rule::UnsupportedMediaType.into()),
+            None => Layout::Opaque,
+        };
+        Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
     }
 
-    /// Checks the body, and completes the interaction with what it says. `path` is the request's.
+    /// Checks the body, and completes the interaction with what it says. `path` is the request's. Answers whether a
+    /// resource that says it is not all there would be written over another.
     pub(super) fn inspect(
         self,
         body: &[u8],
-        limits: &Limits,
+        limits: &json::Limits,
         interaction: Option<&mut Interaction>,
         path: &str,
-    ) -> Result<(), Reason> {
-        match (self, interaction) {
-            (Self::Json, Some(interaction)) => {
+    ) -> Result<bool, Reason> {
+        match (self.layout, interaction) {
+            (Layout::Json, Some(interaction)) => {
                 let mut scan = Scan::default();
-                json::walk(body, &limits.json, |event| scan.visit(event)).map_err(refusal)?;
-                complete(interaction, &scan.findings, path)
+                json::walk(body, limits, |event| scan.visit(event)).map_err(refusal)?;
+                complete(interaction, &scan.findings, path)?;
+                return Ok(overwrites_by_part(interaction, &scan.findings));
             }
-            (Self::Json, None) => json::check(body, &limits.json).map_err(refusal),
-            (Self::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
-                Err(Rule::UnsupportedMediaType.into())
+            (Layout::Json, None) => json::check(body, limits).map_err(refusal)?,
+            (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
+                return Err(Rule::UnsupportedMediaType.into());
             }
-            (Self::JsonLines, _) => {
+            (Layout::JsonLines, _) => {
                 let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-                lines.try_for_each(|line| json::check(line, &limits.json)).map_err(refusal)
+                lines.try_for_each(|line| json::check(line, limits)).map_err(refusal)?;
             }
-            (Self::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => Ok(interaction.read_form(body)?),
+            (Layout::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => interaction.read_form(body)?,
             // Only a search has a form for a body. A resource sent as one would not be looked into.
-            (Self::Form, Some(_)) => Err(Rule::UnsupportedMediaType.into()),
-            (Self::Form, None) => match query::pairs(body).find_map(Result::err) {
-                Some(_) => Err(Rule::MalformedQuery.into()),
-                None => Ok(()),
-            },
-            (Self::Opaque, _) => Ok(()),
+            (Layout::Form, Some(_)) => return Err(Rule::UnsupportedMediaType.into()),
+            (Layout::Form, None) => {
+                if query::pairs(body).any(|pair| pair.is_err()) {
+                    return Err(Rule::MalformedQuery.into());
+                }
+            }
+            (Layout::Opaque, _) => (),
         }
+        Ok(false)
     }
+}
+
+/// Whether a resource that says it is not all there would be written over another.
+fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {
+    let mut entries = findings.entries.iter().zip(interaction.entries());
+    let in_entry = entries.any(|(found, entry)| found.is_partial && entry.interaction.overwrites());
+    in_entry || (findings.is_partial && interaction.overwrites())
 }
 
 /// Adds to an interaction what the body says of it.
 fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
-    if findings.has_conditional_reference {
-        interaction.note(Feature::ConditionalReference);
+    findings.conditional_references.iter().for_each(|reference| interaction.note_conditional_reference(reference));
+    if matches!(interaction.act(), Act::Operation(_)) {
+        findings.parameters.iter().for_each(|name| interaction.note_parameter(name));
     }
     let expected = interaction.body_type().map(ResourceType::name);
     if expected.is_some() && findings.resource_type.as_deref() != expected {
@@ -115,14 +147,16 @@ fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> R
     if findings.has_bare_entries {
         return Err(Rule::MalformedBody.into());
     }
-    let requests = findings.entries.iter().map(|Entry { has_request: _, method, url, if_none_exist, resource_type }| {
+    let requests = findings.entries.iter().map(|entry| {
+        let Entry { has_request: _, method, url, if_none_exist, resource_type, is_partial: _ } = entry;
         let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
         EntryRequest { method, url, if_none_exist, resource_type }
     });
     Ok(interaction.read_bundle(kind, path, requests)?)
 }
 
-fn refusal(error: json::Error) -> Reason {
+/// Why JSON of a client's is refused.
+pub(super) fn refusal(error: json::Error) -> Reason {
     use json::Error;
     match error {
         Error::Syntax | Error::Encoding | Error::Unfinished | Error::Trailing | Error::RepeatedKey => Rule::MalformedBody,
@@ -138,6 +172,7 @@ struct Scan {
     /// The keys of the open containers; `None` for an element of an array.
     path: Vec<Option<Box<str>>>,
     entry: Entry,
+    coding: Coding,
 }
 
 impl Scan {
@@ -149,6 +184,8 @@ impl Scan {
                     self.entry = Entry::default();
                 } else if self.is_at(&["entry", "*", "request"]) {
                     self.entry.has_request = true;
+                } else if Coding::is_at(&self.path) {
+                    self.coding = Coding::default();
                 }
             }
             Value::End => {
@@ -156,6 +193,9 @@ impl Scan {
                     let entry = std::mem::take(&mut self.entry);
                     self.findings.has_bare_entries |= !entry.has_request;
                     self.findings.entries.push(entry);
+                } else if Coding::is_at(&self.path) && std::mem::take(&mut self.coding).says_partial() {
+                    self.findings.is_partial = true;
+                    self.entry.is_partial = true;
                 }
                 self.path.pop();
             }
@@ -167,11 +207,17 @@ impl Scan {
     fn string(&mut self, key: Option<&str>, text: &str) {
         let Some(key) = key else { return };
         let is_reference = key == "reference" || key.ends_with("Reference");
-        self.findings.has_conditional_reference |= is_reference && text.contains('?');
+        if is_reference && text.contains('?') {
+            self.findings.conditional_references.push(text.to_owned());
+        }
+        if Coding::is_at(&self.path) {
+            self.coding.read(key, text);
+        }
         match key {
             "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
             "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
             "resourceType" if self.is_at(&["entry", "*", "resource"]) => self.entry.resource_type = Some(text.to_owned()),
+            "name" if self.is_at(&["parameter", "*"]) => self.findings.parameters.push(text.to_owned()),
             "method" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.method),
             "url" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.url),
             "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
@@ -217,8 +263,53 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_that_says_partial_is_found_wherever_a_resource_may_stand() {
+        let coding = r#"{"code": "REDACTED", "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"}"#;
+        let bare = r#"{"system": null, "extension": [{"code": "x", "system": "urn:x"}], "code": "SUBSETTED"}"#;
+        let escaped = r#"{"\u0063ode": "M\u0041SKED"}"#;
+        for tag in [coding, bare, escaped] {
+            for (body, in_entry) in [
+                (format!(r#"{{"meta": {{"security": [{{"code": "R"}}, {tag}]}}}}"#), false),
+                (format!(r#"{{"meta": {{"tag": [{tag}, {{"code": "R"}}]}}}}"#), false),
+                (format!(r#"{{"meta": {{"security": {tag}}}}}"#), false),
+                (format!(r#"{{"m\u0065ta": {{"tag": [{tag}]}}}}"#), false),
+                (format!(r#"{{"contained": [{{"meta": {{"security": [{tag}]}}}}]}}"#), false),
+                (format!(r#"{{"entry": [{{"resource": {{"meta": {{"security": [{tag}]}}}}}}]}}"#), true),
+                (format!(r#"{{"entry": [{{"resource": {{"contained": [{{"meta": {{"tag": [{tag}]}}}}]}}}}]}}"#), true),
+            ] {
+                let found = scan(&body);
+                let entry = found.entries.first().is_some_and(|entry| entry.is_partial);
+                assert_eq!((found.is_partial, entry), (true, in_entry), "{body}");
+            }
+            for body in [
+                format!(r#"{{"security": [{tag}]}}"#),
+                format!(r#"{{"meta": {{"profile": [{tag}]}}}}"#),
+                format!(r#"{{"meta": {{"security": [{{"extension": [{tag}], "code": "R"}}]}}}}"#),
+            ] {
+                assert!(!scan(&body).is_partial, "{body}");
+            }
+        }
+        for other in [
+            r#"{"code": "REDACTED", "system": "urn:other"}"#,
+            r#"{"code": "redacted"}"#,
+            r#"{"code": "R"}"#,
+            r#"{"display": "REDACTED"}"#,
+            r#"{"code": ["REDACTED"]}"#,
+            "{}",
+        ] {
+            assert!(!scan(&format!(r#"{{"meta": {{"security": [{other}]}}}}"#)).is_partial, "{other}");
+        }
+        // What one coding says is not another's.
+        assert!(!scan(r#"{"meta": {"tag": [{"code": "MASKED", "system": "urn:x"}, {"display": "x"}]}}"#).is_partial);
+        let second = r#"{"entry": [{"resource": {}}, {"resource": {"meta": {"tag": [{"code": "MASKED"}]}}}]}"#;
+        let entries: Vec<bool> = scan(second).entries.iter().map(|entry| entry.is_partial).collect();
+        assert_eq!(entries, [false, true]);
+    }
+
+    #[test]
     fn a_reference_that_is_a_search_is_found_at_any_depth() {
-        assert!(scan(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#).has_conditional_reference);
-        assert!(!scan(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).has_conditional_reference);
+        let found = |body| scan(body).conditional_references;
+        assert_eq!(found(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#), ["Patient?identifier=1"]);
+        assert!(found(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).is_empty());
     }
 }

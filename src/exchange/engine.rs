@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use super::route::Route;
+use super::route::{Route, View};
 use crate::access::{self, Setting};
 use crate::audit::{Pseudonyms, Record};
 use crate::fhir::Base;
@@ -47,10 +47,23 @@ struct Compiled {
 /// What there is to reach in a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Each route's name, its number of rules, and the profiles that its `redact` names.
-    pub routes: Vec<(Rc<str>, usize, Vec<Rc<str>>)>,
+    /// The routes.
+    pub routes: Vec<Reachable>,
     /// The redaction rules of all profiles, by their pointers in the policy.
     pub redaction_rules: BTreeSet<String>,
+}
+
+/// What there is to reach in a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reachable {
+    /// Its name.
+    pub name: Rc<str>,
+    /// The number of its rules.
+    pub rules: usize,
+    /// The profiles that answers are redacted by.
+    pub profiles: Vec<Rc<str>>,
+    /// The profiles that requests are redacted by.
+    pub request_profiles: Vec<Rc<str>>,
 }
 
 /// What routes are compiled with.
@@ -105,10 +118,15 @@ impl Engine {
     /// What there is to reach.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
-        let routes = self.0.routes.iter().map(|route| {
-            let views = route.redact.as_deref().unwrap_or_default();
-            let profiles = views.iter().filter_map(|view| view.profile.as_ref()).map(|(name, _)| Rc::clone(name));
-            (Rc::clone(&route.name), route.rules.count(), profiles.collect())
+        let profiles = |views: &Option<Vec<View>>| {
+            let profiles = views.iter().flatten().filter_map(|view| view.profile.as_ref());
+            profiles.map(|(name, _)| Rc::clone(name)).collect()
+        };
+        let routes = self.0.routes.iter().map(|route| Reachable {
+            name: Rc::clone(&route.name),
+            rules: route.rules.count(),
+            profiles: profiles(&route.redact),
+            request_profiles: profiles(&route.request_redact),
         });
         let redaction_rules = self.0.programs.values().flat_map(|program| program.rules()).map(str::to_owned);
         Inventory { routes: routes.collect(), redaction_rules: redaction_rules.collect() }

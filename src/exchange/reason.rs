@@ -6,6 +6,7 @@
 
 use crate::access::DenialReason;
 use crate::fhir::FhirError;
+use crate::http::DecodeError;
 use crate::identity;
 
 /// Why an exchange is refused.
@@ -69,6 +70,8 @@ rules! {
     NoRuleAllows = "no_rule_allows" 403 "forbidden" "access is denied",
     /// A claim has another type than a condition compares it with.
     ClaimNotJudgeable = "claim_not_judgeable" 403 "forbidden" "access is denied",
+    /// The answer is redacted, and would tell by a search parameter that the rule does not list what is hidden.
+    SearchNotGranted = "search_not_granted" 403 "forbidden" "a search parameter is not granted",
     /// What the request asks stands in a body that it does not have.
     BodyNotRead = "body_not_read" 400 "required" "the request needs a body",
     /// No redaction entry holds for the caller.
@@ -81,6 +84,16 @@ rules! {
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
+    /// A profile applies to the body, which is a form, a patch or nothing that is looked into.
+    BodyNotRedactable = "body_not_redactable" 415 "not-supported" "a body of this kind is not accepted",
+    /// A profile applies to the body, which holds no resource where one has to be, or nothing would be left of it.
+    BodyNotFhir = "body_not_fhir" 422 "structure" "the body does not hold the resource that it has to",
+    /// Redaction would take an element of the body that changes the meaning of what stays (FHIR R4 section 2.1.0.1).
+    BodyModifier = "body_modifier" 422 "business-rule" "the body has a modifier that may not be sent on",
+    /// Redaction would change what the request asks.
+    BodyMeaning = "body_meaning" 422 "business-rule" "the body cannot be sent on as it was meant",
+    /// A resource that says it is not all there would be written over the whole.
+    PartialResource = "partial_resource" 422 "business-rule" "a redacted or subsetted resource cannot replace the whole",
     /// The body took too long to arrive.
     BodyTimeout = "body_timeout" 408 "timeout" "the body took too long",
     /// The module is short of memory.
@@ -93,8 +106,10 @@ rules! {
     AnswerStatus = "answer_status" 502 "processing" "the answer was withheld",
     /// The answer's media type is absent, repeated or none that can be redacted.
     AnswerMediaType = "answer_media_type" 502 "processing" "the answer was withheld",
-    /// The answer is compressed.
+    /// The answer has an unknown content coding or several, or is not what its coding says.
     AnswerEncoding = "answer_encoding" 502 "processing" "the answer was withheld",
+    /// The answer would become larger than allowed when decoded.
+    AnswerDecodedLimit = "answer_decoded_limit" 502 "too-costly" "the answer was withheld",
     /// The answer is not what its content type says, or was cut.
     AnswerMalformed = "answer_malformed" 502 "processing" "the answer was withheld",
     /// The answer is over a limit of the redactor.
@@ -167,6 +182,15 @@ impl From<DenialReason> for Reason {
             DenialReason::NoRuleAllows => Rule::NoRuleAllows,
             DenialReason::ClaimNotJudgeable => Rule::ClaimNotJudgeable,
             DenialReason::BodyNotRead => Rule::BodyNotRead,
+        })
+    }
+}
+
+impl From<DecodeError> for Reason {
+    fn from(error: DecodeError) -> Self {
+        Self::Rule(match error {
+            DecodeError::Coding | DecodeError::Damaged => Rule::AnswerEncoding,
+            DecodeError::Limit => Rule::AnswerDecodedLimit,
         })
     }
 }

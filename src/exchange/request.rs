@@ -7,14 +7,17 @@ use super::answer::{Answer, Plan};
 use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
+use super::noted::{known_method, request_id};
+use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
-use super::route::{Limits, Route};
+use super::route::{Limits, Route, View};
 use super::{Exchange, Host, ReadBody, Stage};
-use crate::access;
+use crate::access::{self, Grant};
 use crate::audit::Decision;
-use crate::fhir::{Awaits, Interaction, ResourceType, TypeSet};
+use crate::fhir::{Awaits, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, Principal};
+use crate::redact::Program;
 
 /// A request whose head was judged and whose body is awaited.
 pub(super) struct Pending {
@@ -38,7 +41,12 @@ pub(super) struct Judged {
     changes: Vec<Change>,
     /// What to change beside that where the answer is guarded.
     whole: Vec<Change>,
+    /// What to change beside that where the body is.
+    reframing: Reframing,
 }
+
+/// A profile and its name.
+type Profile = (Rc<str>, Rc<Program>);
 
 impl Judged {
     /// Completes the interaction of a request that has no body: a search by POST may have its parameters in the query.
@@ -48,6 +56,17 @@ impl Judged {
             _ => (),
         }
         Ok(self)
+    }
+
+    /// The profile of the first entry that holds; `None` for the full view.
+    pub(super) fn view(&self, views: &[View]) -> Result<Option<Profile>, Reason> {
+        let facts = self.facts();
+        let holds = views.iter().find_map(|view| match view.when.holds(&*self.principal, &facts) {
+            Ok(true) => Some(Ok(view.profile.clone())),
+            Ok(false) => None,
+            Err(unclear) => Some(Err(unclear)),
+        });
+        Ok(holds.ok_or(Rule::NoRedactionApplies)?.map_err(|_| Rule::ClaimNotJudgeable)?)
     }
 
     /// The request as rules see it.
@@ -69,7 +88,7 @@ impl Exchange {
     }
 
     /// A part of the request's body has come; `size` is what Envoy holds of it by now.
-    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
+    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
         let Stage::Body(pending) = &mut self.stage else { return Effects::default() };
         pending.size = size;
         let limits = &pending.judged.route.limits;
@@ -79,12 +98,12 @@ impl Exchange {
         if !end {
             return Effects::hold(limits.body_timeout);
         }
-        self.judge_body(read)
+        self.judge_body(read, host)
     }
 
     /// The request's trailers have come: its body is whole. Nothing needs them, and they could name an identity.
-    pub fn request_trailers(&mut self, read: ReadBody<'_>, _: &Host<'_>) -> Effects {
-        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read) } else { Effects::default() };
+    pub fn request_trailers(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
+        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read, host) } else { Effects::default() };
         Effects { drop_trailers: true, ..effects }
     }
 
@@ -130,6 +149,7 @@ impl Exchange {
             base,
             changes: Vec::new(),
             whole: forward::ask_for_whole(head),
+            reframing: Reframing::of(head),
         })
     }
 
@@ -146,7 +166,7 @@ impl Exchange {
     fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged));
+            return judged.without_body().and_then(|judged| self.judge_access(judged, None));
         }
         // Who may do nothing of the kind need not send a body first.
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
@@ -158,43 +178,54 @@ impl Exchange {
         Ok(Effects::hold(timeout))
     }
 
-    fn judge_body(&mut self, read: ReadBody<'_>) -> Effects {
+    fn judge_body(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
-            0 => judged.without_body().and_then(|judged| self.judge_access(judged)),
-            _ => inspect(judged, content, size, read).and_then(|judged| {
+            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None)),
+            _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                self.judge_access(judged)
+                self.judge_access(judged, Some((body, host)))
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
 
-    /// The last word on a request: rules, then what of the answer the caller may see.
-    fn judge_access(&mut self, judged: Judged) -> Result<Effects, Reason> {
-        let granted = self.decide(&judged)?;
-        let plan = self.plan(&judged, granted)?;
-        let Judged { route, principal, mut changes, whole, .. } = judged;
+    /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
+    fn judge_access(&mut self, judged: Judged, body: Option<(Body, &Host<'_>)>) -> Result<Effects, Reason> {
+        let grant = self.decide(&judged)?;
+        let plan = Self::plan(&judged, grant.types)?;
+        if plan.profile.is_some() && !grant.search {
+            return Err(Rule::SearchNotGranted.into());
+        }
+        let mut body = match body {
+            Some((body, host)) => self.redact_request(&judged, body, host)?,
+            None => None,
+        };
+        let Judged { route, principal, mut changes, whole, reframing, .. } = judged;
         if plan.is_guarded() {
             changes.extend(whole);
+        }
+        if let Some(body) = &body {
+            changes.extend(reframing.changes(body.len()));
         }
         self.record.decision = Decision::Allow;
         self.record.reason = "allowed";
         self.stage = Stage::Sent(Box::new(Answer::new(plan)));
         if route.shadow {
             changes = std::mem::take(&mut self.forged);
+            body = None;
         }
-        Ok(Effects { changes, caller: Some(self.caller(&principal)), ..Effects::default() })
+        Ok(Effects { changes, body, caller: Some(self.caller(&principal)), ..Effects::default() })
     }
 
     /// Asks the rules.
-    fn decide(&mut self, judged: &Judged) -> Result<Option<TypeSet>, Reason> {
+    fn decide(&mut self, judged: &Judged) -> Result<Grant, Reason> {
         match judged.route.rules.judge(&*judged.principal, &judged.facts()) {
             access::Decision::Allow(grant) => {
                 self.record.rule = Some(grant.rule);
-                Ok(grant.types)
+                Ok(grant)
             }
             access::Decision::Deny(denial) => {
                 self.record.rule = denial.rule;
@@ -204,26 +235,15 @@ impl Exchange {
     }
 
     /// What the answer has to be.
-    fn plan(&self, judged: &Judged, granted: Option<TypeSet>) -> Result<Plan, Reason> {
-        let Judged { route, principal, base, .. } = judged;
-        let facts = judged.facts();
-        let profile = match &route.redact {
-            None => None,
-            Some(views) => {
-                let holds = views.iter().find_map(|view| match view.when.holds(&**principal, &facts) {
-                    Ok(true) => Some(Ok(view.profile.clone())),
-                    Ok(false) => None,
-                    Err(unclear) => Some(Err(unclear)),
-                });
-                holds.ok_or(Rule::NoRedactionApplies)?.map_err(|_| Rule::ClaimNotJudgeable)?
-            }
-        };
+    fn plan(judged: &Judged, granted: Option<TypeSet>) -> Result<Plan, Reason> {
+        let Judged { route, base, .. } = judged;
         Ok(Plan {
-            profile,
+            profile: route.redact.as_deref().map_or(Ok(None), |views| judged.view(views))?,
             granted,
             base: base.clone(),
             unredacted: Rc::clone(&route.unredacted),
             headers: Rc::clone(&route.answer_headers),
+            decode: route.decode,
             envoy_route: route.envoy_route.clone(),
             timeout: route.limits.body_timeout,
             shadow: route.shadow,
@@ -242,46 +262,17 @@ impl Exchange {
         changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
         changes
     }
-
-    /// Who asks, as Envoy's rate limits tell callers apart.
-    fn caller(&self, principal: &Principal) -> Rc<str> {
-        let by_subject = || {
-            let subject = principal.subject.as_ref()?;
-            Some(self.engine.pseudonyms()?.hash("subject", &[subject.as_bytes()]).into())
-        };
-        let provider = || principal.providers.first().cloned();
-        principal.client.clone().or_else(by_subject).or_else(provider).unwrap_or_else(|| "anonymous".into())
-    }
-
-    fn note_caller(&mut self, principal: &Principal) {
-        let record = &mut self.record;
-        record.providers.clone_from(&principal.providers);
-        record.client.clone_from(&principal.client);
-        record.key_id.clone_from(&principal.key_id);
-        let Some(pseudonyms) = self.engine.pseudonyms() else { return };
-        let provider = principal.providers.first().map_or(&b""[..], |name| name.as_bytes());
-        record.subject =
-            principal.subject.as_ref().map(|subject| pseudonyms.hash("subject", &[provider, subject.as_bytes()]));
-        record.patient = principal.patient.as_ref().map(|id| pseudonyms.hash("resource", &[b"Patient", id.as_bytes()]));
-    }
-
-    fn note_interaction(&mut self, interaction: &Interaction) {
-        self.record.interaction = Some(interaction.name());
-        self.record.resource_type = interaction.resource().map(ResourceType::name);
-        if let (Some(kind), Some(id), Some(pseudonyms)) =
-            (interaction.resource(), interaction.id(), self.engine.pseudonyms())
-        {
-            self.record.resource = Some(pseudonyms.hash("resource", &[kind.name().as_bytes(), id.as_bytes()]));
-        }
-    }
 }
 
 /// Checks a body, and completes with it what is known of the request.
-fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<Judged, Reason> {
-    let body = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
+fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<(Judged, Body), Reason> {
+    let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
     let Judged { route, target, interaction, .. } = &mut judged;
-    content.inspect(&body, &route.limits, interaction.as_mut(), target.path())?;
-    Ok(judged)
+    let asked = route.request_redact.as_ref().and(interaction.clone());
+    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path())? {
+        return Err(Rule::PartialResource.into());
+    }
+    Ok((judged, Body { content, bytes, asked }))
 }
 
 fn method(head: &Headers) -> Result<Method, Reason> {
@@ -323,28 +314,4 @@ fn interaction(
     let below = base.below(target.path()).ok_or(Rule::UnknownInteraction)?;
     let interaction = Interaction::parse(method, &below, target.query(), head)?;
     Ok((Some(interaction), Some(below.base_of(target.path()))))
-}
-
-/// Envoy's id of the request: a UUID. Anything else may be a client's and is not repeated.
-fn request_id(head: &Headers) -> Option<String> {
-    let id = std::str::from_utf8(head.single("x-request-id").ok()??).ok()?;
-    let is_uuid = id.len() == 36
-        && id.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    is_uuid.then(|| id.to_owned())
-}
-
-fn known_method(method: &Method) -> Option<&'static str> {
-    Some(match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-        Method::Options => "OPTIONS",
-        Method::Other(_) => return None,
-    })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::engine::Compiler;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
-use crate::http::MediaType;
+use crate::http::{MediaType, decode};
 use crate::identity::Requirement;
 use crate::json;
 use crate::policy::diagnostic::{Code, Report, nearest};
@@ -53,8 +53,11 @@ pub(super) struct Route {
     pub(super) limits: Limits,
     /// The entries of `redact`; a route without the key has none and does not redact.
     pub(super) redact: Option<Vec<View>>,
+    /// The same for the bodies of requests.
+    pub(super) request_redact: Option<Vec<View>>,
     pub(super) unredacted: Rc<[String]>,
     pub(super) answer_headers: Rc<[String]>,
+    pub(super) decode: decode::Limits,
 }
 
 /// One entry of `redact`.
@@ -120,7 +123,12 @@ impl Route {
         }
         let redact =
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
+        let at_request = at.key("request").key("redact");
+        let request_redact = request.redact.as_ref().map(|views| views_of(views, route, index, at_request, compiler));
+        let views = redact.iter().flatten().map(|view: &View| (&view.when, view.profile.is_some()));
+        rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
+        let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
             shadow: mode.unwrap_or(compiler.mode) == model::Mode::Shadow,
@@ -132,8 +140,10 @@ impl Route {
             rules,
             limits: Limits::of(request),
             redact,
+            request_redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
             answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            decode,
         })
     }
 }
@@ -178,6 +188,19 @@ fn check_lists(request: &model::RequestChecks, response: &model::ResponseChecks,
     }
 }
 
+fn decode_limits(written: &model::Decode, at: &Node, report: &mut Report) -> decode::Limits {
+    let model::Decode { max_ratio, max_size } = *written;
+    let default = decode::Limits::default();
+    if max_ratio.is_some_and(|ratio| !(1..=decode::MAX_RATIO).contains(&ratio)) {
+        let hint = report.error(at.key("max_ratio"), Code::InvalidValue, "no answer can be decoded so");
+        hint.help("write a number from 1 to 1032, which is the most that DEFLATE reaches; 100 when left out");
+    }
+    decode::Limits {
+        ratio: max_ratio.unwrap_or(default.ratio),
+        size: max_size.map_or(default.size, |model::Size(bytes)| bytes),
+    }
+}
+
 /// Values of a list with their places.
 fn items<'n, 'v, T>(at: &'n Node, values: &'v [T]) -> impl Iterator<Item = (&'n Node, &'v T)> {
     values.iter().enumerate().map(|(index, value)| (at.item(index), value))
@@ -218,8 +241,16 @@ fn views_of(
 
 impl Limits {
     fn of(request: &model::RequestChecks) -> Self {
-        let model::RequestChecks { content_types, max_uri, max_headers, max_header_bytes, max_body, body_timeout, json } =
-            request;
+        let model::RequestChecks {
+            content_types,
+            max_uri,
+            max_headers,
+            max_header_bytes,
+            max_body,
+            body_timeout,
+            json,
+            redact: _,
+        } = request;
         let size = |size: Option<model::Size>, default: usize| {
             size.map_or(default, |model::Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
         };

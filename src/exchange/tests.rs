@@ -147,3 +147,126 @@ fn an_answer_without_content_may_end_in_an_empty_piece_and_in_nothing_else() {
         assert!(matches!(piece(&mut full, b"secret", true).next, Next::Reply(Reply { status: 502, .. })));
     }
 }
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+/// A body whose first half says enough to leave before the second is there.
+fn long() -> Vec<u8> {
+    let numbers: Vec<String> = (0_u32..2000).map(|number| number.wrapping_mul(2_654_435_761).to_string()).collect();
+    format!(r#"{{"secret":"Doe","a":[{}]}}"#, numbers.join(",")).into_bytes()
+}
+
+#[test]
+fn an_encoded_answer_is_decoded_piece_by_piece_and_what_it_keeps_is_counted() {
+    let body = gzip(&long());
+    let (mut exchange, effects) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert!(effects.changes.contains(&Change::Remove(b"content-encoding".to_vec())), "{effects:?}");
+    let mut plain = Vec::new();
+    for part in body.chunks(1000) {
+        let effects = piece(&mut exchange, part, false);
+        plain.extend(effects.body.unwrap());
+        assert!(exchange.held_bytes() >= 32 << 10);
+    }
+    assert_eq!(piece(&mut exchange, b"", true).next, Next::Continue);
+    let plain = String::from_utf8(plain).unwrap();
+    assert!(plain.starts_with(r#"{"a":[0,2654435761,"#) && plain.ends_with("]}"), "{plain}");
+}
+
+#[test]
+fn an_encoded_answer_that_fails_after_its_beginning_has_left_is_broken_off() {
+    let whole = gzip(&long());
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    let wrong = [&rest[..rest.len() - 8], &[0; 8]].concat();
+    let bomb = [rest, &gzip(&vec![b' '; 8 << 20])].concat();
+    for (rest, end, reason) in [
+        (&rest[..rest.len() - 1], true, "answer_encoding"),
+        (&[rest, b"\0"].concat(), true, "answer_encoding"),
+        (&wrong, false, "answer_encoding"),
+        (&bomb, false, "answer_decoded_limit"),
+    ] {
+        let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+        assert_eq!(piece(&mut exchange, first, false).next, Next::Continue);
+        assert_eq!(piece(&mut exchange, rest, end).next, Next::Reset);
+        let record = exchange.close(2, None);
+        assert_eq!((record.reason, record.aborted), (reason, true));
+    }
+    let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert_eq!(piece(&mut exchange, &whole[..whole.len() - 1], false).next, Next::Continue);
+    assert_eq!(exchange.answer_trailers().next, Next::Reset);
+    let (mut exchange, _) = answered("200", &[JSON, GZIP], UPSTREAM);
+    assert_eq!(piece(&mut exchange, &whole, false).next, Next::Continue);
+    assert_eq!(exchange.answer_trailers().next, Next::Continue);
+}
+
+#[test]
+fn lines_that_are_sent_are_redacted_one_by_one() {
+    let policy = r#"{"version": 1, "name": "p",
+        "redaction": {"some": {"security_tag": false, "rules": [{"path": "Patient.name", "action": "remove"}]}},
+        "routes": [{"name": "r", "match": {"paths": ["/**"]}, "authenticate": "none", "authorize": [{"allow": {}}],
+            "request": {"content_types": ["application/fhir+ndjson"], "redact": [{"apply": "some"}]}}]}"#;
+    let (engine, found) = Engine::load(policy.as_bytes(), &|_| None);
+    let mut exchange = Exchange::new(&engine.unwrap_or_else(|| panic!("{found:?}")), 1);
+    let ndjson = ("content-type", "application/fhir+ndjson");
+    let request = head(&[(":method", "POST"), (":path", "/x"), (":authority", "a"), ndjson, ("content-length", "1")]);
+    assert!(matches!(exchange.request_head(Some(request), false, &host(UPSTREAM)).next, Next::Hold(_)));
+    let line = "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Doe\"}],\"active\":true}\n";
+    let body = line.repeat(2).into_bytes();
+    let effects = exchange.request_body(body.len(), true, &|| Some(body.clone()), &host(UPSTREAM));
+    let expected = "{\"resourceType\":\"Patient\",\"active\":true}\n".repeat(2);
+    assert_eq!(effects.body.as_deref(), Some(expected.as_bytes()));
+    let length = Change::Set("content-length".into(), expected.len().to_string().into_bytes());
+    assert!(effects.changes.contains(&length), "{effects:?}");
+    let record = exchange.close(2, None);
+    assert_eq!((record.request_profile.as_deref(), record.request_redacted, record.redacted), (Some("some"), 2, 0));
+}
+
+/// What is found in a policy with one `fhir` route, as codes and pointers.
+fn found_in(authorize: &str, response: &str) -> Vec<String> {
+    let policy = format!(
+        r#"{{"version": 1, "name": "p", "authentication": {{"k": {{"type": "api_key", "header": "x-key", "keys": []}}}},
+            "redaction": {{"some": {{"rules": [{{"key": "secret", "action": "remove"}}]}}}},
+            "routes": [{{"name": "r", "match": {{"paths": ["/f/**"]}}, "fhir": {{"base": "/f"}},
+                "authenticate": {{"any": ["k"]}}, "authorize": [{authorize}], "response": {response}}}]}}"#
+    );
+    let (_, found) = Engine::load(policy.as_bytes(), &|_| None);
+    let of_route = found.iter().filter(|found| found.pointer.starts_with("/routes"));
+    of_route.map(|found| format!("{} {}", found.code.as_str(), found.pointer)).collect()
+}
+
+#[test]
+fn a_ratio_that_decodes_nothing_or_limits_nothing_is_refused() {
+    let of = |decode: &str| {
+        found_in(r#"{"allow": {"search": []}}"#, &format!(r#"{{"redact": [{{"apply": "some"}}], "decode": {decode}}}"#))
+    };
+    for right in ["{}", r#"{"max_ratio": 1}"#, r#"{"max_ratio": 1032, "max_size": "1GiB"}"#] {
+        assert!(of(right).is_empty(), "{right} {:?}", of(right));
+    }
+    for wrong in [r#"{"max_ratio": 0}"#, r#"{"max_ratio": 1033}"#] {
+        assert_eq!(of(wrong), ["invalid-value /routes/0/response/decode/max_ratio"], "{wrong}");
+    }
+}
+
+#[test]
+fn a_rule_whose_searches_take_nothing_is_told() {
+    let redacted = r#"{"redact": [{"apply": "some"}]}"#;
+    let by_provider = r#"{"redact": [{"when": {"providers": ["k"]}, "apply": "none"}, {"apply": "some"}]}"#;
+    let told = ["risky /routes/0/authorize/0/allow"];
+    for (rule, response, expected) in [
+        (r#"{"allow": {}}"#, redacted, &told[..]),
+        (r#"{"allow": {"interactions": ["search"]}}"#, redacted, &told),
+        (r#"{"allow": {"interactions": ["read"]}}"#, redacted, &[]),
+        (r#"{"allow": {"search": []}}"#, redacted, &[]),
+        (r#"{"allow": {"search": ["identifier"]}}"#, redacted, &[]),
+        (r#"{"allow": {}}"#, r#"{"redact": [{"apply": "none"}]}"#, &[]),
+        (r#"{"allow": {"providers": ["k"]}}"#, by_provider, &[]),
+        (r#"{"allow": {}}"#, by_provider, &told),
+    ] {
+        assert_eq!(found_in(rule, response), expected, "{rule} {response}");
+    }
+}

@@ -17,6 +17,7 @@ use super::vocabulary::{Feature, Features, InteractionKind, InteractionKinds};
 use crate::http::{Headers, Method};
 
 mod bundle;
+mod search;
 
 pub use bundle::{BundleKind, EntryRequest};
 
@@ -210,13 +211,6 @@ impl Interaction {
         self.parameters.features.insert(feature);
     }
 
-    /// Reads the form of a search by POST, whose parameters count like those of the query.
-    pub fn read_form(&mut self, body: &[u8]) -> Result<(), FhirError> {
-        self.parameters.read(body, Allowed::Any)?;
-        self.awaits = Awaits::Nothing;
-        Ok(())
-    }
-
     /// The types reached, by the entries of a batch too.
     #[must_use]
     pub fn touched(&self) -> Touched {
@@ -235,6 +229,12 @@ impl Interaction {
     #[must_use]
     pub fn writes(&self, resource: ResourceType) -> bool {
         self.resource == Some(resource) && matches!(self.act, Act::Rest(kind) if InteractionKinds::WRITES.contains(kind))
+    }
+
+    /// Whether a resource that is there is changed.
+    #[must_use]
+    pub fn overwrites(&self) -> bool {
+        matches!(self.act, Act::Rest(InteractionKind::Update | InteractionKind::Patch))
     }
 
     fn new(act: Act) -> Self {
@@ -348,15 +348,6 @@ impl Interaction {
             Act::Rest(Update | Patch | Delete) if self.id.is_some() => Allowed::General,
             _ => Allowed::Any,
         }
-    }
-
-    /// The search that decides whether a resource is created.
-    fn condition_of_create(&mut self, search: &[u8]) -> Result<(), FhirError> {
-        self.note(Feature::ConditionalCreate);
-        let types_listed = self.parameters.types_listed;
-        self.parameters.read(search, Allowed::Any)?;
-        self.parameters.types_listed = types_listed;
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the parameters of a request reach (<http://hl7.org/fhir/R4/search.html>).
 //!
+//! What they ask about, which matters where the answer is redacted, is collected beside ([`asked`]).
+//!
 //! Names are compared decoded. FHIR tells them apart by case, but some servers do not, so a name that would be one of
 //! those judged here but for its case is refused, and so is one that is no parameter name at all (`_include[]`,
 //! ` _include`): who knows what a server makes of it.
@@ -7,6 +9,10 @@
 //! A chain says which type a link leads to (`subject:Patient.name`) or leaves it open (`subject.name`); one that leaves
 //! it open may reach every type. `_include` says the type of its source and may leave open that of its target: what an
 //! answer then brings along is for the check of the answer.
+
+mod asked;
+
+use std::collections::BTreeSet;
 
 use super::resource_type::ResourceType;
 use super::vocabulary::{Feature, Features};
@@ -35,6 +41,8 @@ pub(super) struct Parameters {
     pub(super) touched: Touched,
     /// Whether `_type` says which types are meant.
     pub(super) types_listed: bool,
+    /// What they ask about ([`asked`]).
+    pub(super) asked: BTreeSet<Box<str>>,
 }
 
 impl Parameters {
@@ -49,8 +57,24 @@ impl Parameters {
         })
     }
 
+    /// Adds what the search in a reference asks about. One that cannot be read asks about what no rule can name.
+    pub(super) fn ask_by_reference(&mut self, raw: &[u8]) {
+        for pair in pairs(raw) {
+            match pair.as_ref().map(|(name, value)| (name, value, parameter_base(name))) {
+                Ok((name, value, Ok(base))) => asked::collect(name, base, value, &mut self.asked),
+                Ok((_, _, Err(_))) | Err(_) => drop(self.asked.insert("".into())),
+            }
+        }
+    }
+
+    /// Adds what a parameter of an operation asks about, named in a body.
+    pub(super) fn ask_by_name(&mut self, name: &str) {
+        self.asked.insert(asked::form_of(name).into());
+    }
+
     fn add(&mut self, name: &str, value: &str) -> Result<(), FhirError> {
         let base = parameter_base(name)?;
+        asked::collect(name, base, value, &mut self.asked);
         if base == "_has" || name.contains('.') {
             self.reach(name)?;
         }
@@ -165,6 +189,11 @@ impl Parameters {
         self.touched.types.insert(ResourceType::parse(name).ok_or(FhirError::UnknownType)?);
         Ok(())
     }
+}
+
+/// What a rule has to name to grant a parameter of this name, if it is a name.
+pub(super) fn asked_form(name: &str) -> Option<String> {
+    parameter_base(name).is_ok().then(|| asked::form_of(name))
 }
 
 /// The name of a parameter without modifier and chain, if it is a name.

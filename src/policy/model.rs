@@ -19,7 +19,7 @@ pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
 };
 pub use route::{
-    Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Fhir, JsonLimits, Match, Redact,
+    Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Decode, Fhir, JsonLimits, Match, Redact,
     RequestChecks, ResponseChecks, ResponseHeaders, Route, RouteDefaults, parse_network,
 };
 pub use scan::{Configured, Detector, DetectorName, MrnOptions, ScanOptions};

@@ -39,7 +39,7 @@ pub(super) fn count(record: &Record) {
     if let Some(id) = id {
         host::add(id, 1);
     }
-    add_if(metrics::REDACTED_VALUES, record, record.redacted);
+    add_if(metrics::REDACTED_VALUES, record, record.redacted.saturating_add(record.request_redacted));
     add_if(metrics::UNREDACTED_ANSWERS, record, u64::from(record.unredacted_media_type));
     add_if(metrics::ABORTED_ANSWERS, record, u64::from(record.aborted));
     set(metrics::DURATION, record.latency_ms);

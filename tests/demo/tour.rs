@@ -155,6 +155,11 @@ impl<'d> Tour<'d> {
                 Refusal(403, "no_rule_allows"),
             ),
             (
+                "… nor ask by name what it may not see",
+                Request::get("/fhir/Patient?family=Doe").key(billing),
+                Refusal(403, "search_not_granted"),
+            ),
+            (
                 "The audit trail is read from the clinic's network only, whatever X-Forwarded-For says",
                 Request::get("/fhir/AuditEvent/1").bearer(physician).header("x-forwarded-for", "10.20.0.5"),
                 Refusal(403, "address_denied"),

@@ -182,3 +182,17 @@ fn a_method_that_is_no_interaction_is_refused() {
     clinic().refuses(&Request::new("PROPFIND", "/fhir/Patient/1").bearer(&physician()), 400, "unknown_interaction");
     clinic().refuses_over(Protocol::Http1, &Request::new("TRACE", "/plain/thing"), 405, "method_refused");
 }
+
+#[test]
+fn a_redacted_answer_is_not_asked_about_what_it_hides() {
+    clinic().allows(&Request::get("/fhir/Patient?identifier=1&_count=5&_sort=-identifier").key(BILLING));
+    for query in
+        ["family=a", "%66amily=a", "_sort=family", "_summary=count", "_count=0", "identifier:text=a", "_elements=id"]
+    {
+        clinic().refuses(&Request::get(&format!("/fhir/Patient?{query}")).key(BILLING), 403, "search_not_granted");
+        clinic().allows(&Request::get(&format!("/fhir/Patient?{query}")).bearer(&nurse()));
+    }
+    clinic().refuses(&Request::get("/fhir/Patient/1?_elements=identifier.value").key(BILLING), 403, "search_not_granted");
+    let form = Request::new("POST", "/fhir/Patient/_search").key(BILLING).body("identifier=1&family=a");
+    clinic().refuses(&form.header("content-type", "application/x-www-form-urlencoded"), 403, "search_not_granted");
+}

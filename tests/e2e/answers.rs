@@ -41,18 +41,6 @@ fn is_withheld(responses: &[Response], reason: &str) {
 }
 
 #[test]
-fn an_encoded_answer_is_withheld_and_none_is_asked_for() {
-    let request = Request::get("/fhir/Patient/gzip").key(BILLING).header("accept-encoding", "gzip, br");
-    is_withheld(&ask_with(&request, fhir().gzip()), "answer_encoding");
-    assert_eq!(clinic().received("/fhir/Patient/gzip").all("accept-encoding"), ["identity"]);
-    is_withheld(&ask("/fhir/Patient/deflate", fhir().deflate()), "answer_encoding");
-    is_withheld(&ask("/fhir/Patient/br", fhir().header("content-encoding", "br")), "answer_encoding");
-    for response in ask("/fhir/Patient/identity", fhir().header("content-encoding", "identity")) {
-        assert_eq!(response.status, 200, "{response:?}");
-    }
-}
-
-#[test]
 fn a_lie_about_the_encoding_is_withheld() {
     // Compressed, and not said so: that is no JSON.
     let compressed = fhir().gzip();

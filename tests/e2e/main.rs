@@ -13,11 +13,17 @@ mod access;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod encodings;
+#[cfg(test)]
 mod forgery;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod mangled;
+#[cfg(test)]
+mod onward;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]

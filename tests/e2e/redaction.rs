@@ -12,7 +12,7 @@ const PATIENT: &str = r#"{ "name" : [ {"family":"Doe-Secret", "given":["Jane"]} 
   "_name": [{"id":"n1-Secret"}],
   "resourceType":"Patient" ,"id":"p1","active" : true,
   "multipleBirthInteger":1.50e+0, "birthDate":"1984-02-29",
-  "n\u0061me2": "kept", "\u006eame_": "kept too",
+  "g\u0065nder": "female", "\u006eame_": "unknown to R4, Secret",
   "identifier":[{"system":"urn:clinic:mrn","value":"MRN-Secret"},{"value":"SSN-kept","system":"urn:other"}],
   "telecom":[{"system":"phone","value":"555-0101"}],"text":{"note":"note-Secret","status":"empty"}
 }"#;
@@ -36,7 +36,7 @@ fn what_a_rule_covers_never_leaves_and_the_rest_is_as_it_was() {
         for kept in [
             "\"resourceType\":\"Patient\" ,\"id\":\"p1\",\"active\" : true,\n",
             "\"multipleBirthInteger\":1.50e+0,",
-            "\"n\\u0061me2\": \"kept\", \"\\u006eame_\": \"kept too\"",
+            "\"g\\u0065nder\": \"female\"",
             "{\"value\":\"SSN-kept\",\"system\":\"urn:other\"}",
             "\"value\":\"******01\"",
         ] {
@@ -172,4 +172,19 @@ fn an_operation_outcome_passes_whoever_asks() {
         let response = clinic().send(protocol, &billing("/fhir/Patient/gone"));
         assert_eq!((response.status, response.json()), (404, outcome.clone()));
     }
+}
+
+#[test]
+fn what_left_redacted_does_not_come_back_over_the_whole() {
+    let tag = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "REDACTED" });
+    let partial = json!({ "resourceType": "Patient", "id": "back", "meta": { "security": [tag] } });
+    let put = |path: &str, body: &Value| {
+        let request = Request::new("PUT", path).bearer(&physician()).body(body.to_string());
+        request.header("content-type", "application/fhir+json")
+    };
+    clinic().refuses(&put("/fhir/Patient/back", &partial), 422, "partial_resource");
+    let entry = json!({ "resource": partial, "request": { "method": "PUT", "url": "Patient/back" } });
+    let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [entry] }).to_string();
+    clinic().refuses(&Request::post("/fhir", transaction).bearer(&physician()), 422, "partial_resource");
+    clinic().allows(&put("/fhir/Patient/whole", &json!({ "resourceType": "Patient", "id": "whole" })));
 }

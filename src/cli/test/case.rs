@@ -67,6 +67,9 @@ struct Expect {
     /// Headers of the request that is sent on: a value, or null for none.
     #[serde(default)]
     sent: BTreeMap<String, Option<String>>,
+    /// The body of the request that is sent on, compared as JSON.
+    #[serde(default)]
+    sent_body: Option<Value>,
 }
 
 impl Case {
@@ -92,7 +95,7 @@ impl From<Caller> for StandIn {
 
 impl Expect {
     fn differences(&self, outcome: &Outcome) -> Vec<String> {
-        let Self { decision, status, reason, route, absent, present, body, headers, sent } = self;
+        let Self { decision, status, reason, route, absent, present, body, headers, sent, sent_body } = self;
         let mut found = Vec::new();
         let mut compare = |what: &str, wanted: Option<String>, got: String| {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != got) {
@@ -122,10 +125,11 @@ impl Expect {
         let text = String::from_utf8_lossy(&outcome.body);
         found.extend(absent.iter().filter(|part| text.contains(*part)).map(|part| format!("the answer holds `{part}`")));
         found.extend(present.iter().filter(|part| !text.contains(*part)).map(|part| format!("the answer lacks `{part}`")));
-        if let Some(wanted) = body {
-            let got: Option<Value> = serde_json::from_slice(&outcome.body).ok();
-            if got.as_ref() != Some(wanted) {
-                found.push(format!("body: expected {wanted}, got {text}"));
+        let sent = outcome.sent.as_ref().map_or(&b""[..], |_| &outcome.sent_body);
+        for (what, wanted, got) in [("body", body, outcome.body.as_slice()), ("body sent on", sent_body, sent)] {
+            let Some(wanted) = wanted else { continue };
+            if serde_json::from_slice::<Value>(got).ok().as_ref() != Some(wanted) {
+                found.push(format!("{what}: expected {wanted}, got {}", String::from_utf8_lossy(got)));
             }
         }
         found

@@ -95,3 +95,40 @@ fn only_general_parameters_go_with_one_resource() {
     assert_eq!(parameters.read(b"_format=json&_pretty=true&_summary=true&_elements=id", Allowed::General), Ok(()));
     assert_eq!(parameters.read(b"_cascade=delete", Allowed::General), Err(FhirError::UnexpectedParameter));
 }
+
+#[test]
+fn a_parameter_asks_in_the_form_in_which_it_is_granted() {
+    let asked = |raw| read(raw).unwrap().asked.into_iter().map(String::from).collect::<Vec<_>>().join(" ");
+    for (raw, forms) in [
+        ("identifier=a,b&%69dentifier=c", "identifier"),
+        ("name:exact=x&name=y", "name name:exact"),
+        ("subject:Patient=1&subject:identifier=x", "subject subject:identifier"),
+        ("subject:Patient.organization.name:exact=x", "subject.organization.name:exact"),
+        ("subject:Patient._has:Group:member:_id=1", "subject._has:Group:member:_id"),
+        ("_has:Observation:patient:subject:Patient.name=x", "_has:Observation:patient:subject:Patient.name"),
+        ("_include=Patient:organization&_revinclude:iterate=Provenance:target", "_include _revinclude"),
+        ("_sort=-birthdate,subject:Patient.name,_id", "_id birthdate subject.name"),
+        ("_sort:desc=name", "name"),
+        ("_format=json&_pretty=true&_count=10&_type=Patient", ""),
+        ("_count=0", "_summary"),
+        ("_count=00&_count=20", "_summary"),
+        ("_count=-1", "_summary"),
+        ("_count=0.0", "_summary"),
+        ("_count:x=1", "_summary"),
+        ("_pretty:x=1", "_pretty:x"),
+        ("_summary=count&_elements=name&_total=none", "_elements _summary _total"),
+    ] {
+        assert_eq!(asked(raw), forms, "{raw}");
+    }
+    assert_eq!(asked_form("subject:Patient.name").as_deref(), Some("subject.name"));
+    assert_eq!(asked_form("_INCLUDE"), None);
+}
+
+#[test]
+fn a_search_in_a_reference_that_cannot_be_read_asks_about_what_no_rule_can_name() {
+    for raw in ["%zz", "name[]=x", "=x", "name=x;y"] {
+        let mut parameters = Parameters::default();
+        parameters.ask_by_reference(raw.as_bytes());
+        assert!(parameters.asked.contains("") && asked_form("").is_none(), "{raw}");
+    }
+}

@@ -148,6 +148,11 @@ pub struct Conditions {
     /// `conditional-reference`, `conditional-create`, `conditional-update`, `conditional-patch`, `conditional-delete`,
     /// `respond-async`.
     pub features: Option<Vec<String>>,
+    /// Of an `allow` rule: the search parameters that may be asked by where a redaction profile applies to the answer;
+    /// none when absent. A name grants no modifier but a type: `name`, `name:exact`, `subject.name`,
+    /// `_has:Observation:patient:code`, `_include`. What is listed may be sorted by. The full view needs no list, nor do
+    /// `_format`, `_pretty`, `_type` and `_count`.
+    pub search: Option<Vec<String>>,
 }
 
 /// What a claim must be: a scalar that it equals, or one of `one_of`, `contains`, `capture`, `host`.
@@ -192,6 +197,9 @@ pub struct RequestChecks {
     pub body_timeout: Option<Duration>,
     /// Limits on JSON bodies.
     pub json: JsonLimits,
+    /// What is taken out of bodies before they are sent on, for whom: the first entry whose `when` holds; none is a
+    /// refusal. Bodies leave as they came when absent. A profile refuses forms, patches and what is not JSON.
+    pub redact: Option<Vec<Redact>>,
 }
 
 /// Limits on JSON bodies.
@@ -220,6 +228,19 @@ pub struct ResponseChecks {
     pub unredacted_media_types: Vec<String>,
     /// Headers of redacted answers.
     pub headers: ResponseHeaders,
+    /// How much an answer in gzip or deflate may become.
+    pub decode: Decode,
+}
+
+/// How much an answer in gzip or deflate may become. It is decoded where it has to be looked into, and leaves in clear.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decode {
+    /// The most bytes for each that the upstream sent, from the first KiB on: 100 when absent.
+    #[schemars(range(min = 1, max = 1032))]
+    pub max_ratio: Option<u64>,
+    /// The most bytes of one answer: 64MiB when absent.
+    pub max_size: Option<Size>,
 }
 
 /// Which redaction profile applies to whom.

@@ -1,0 +1,48 @@
+//! What an interaction searches by: its form, its conditions, and what its parameters ask about.
+
+use super::{Act, Awaits, FhirError, Interaction};
+use crate::fhir::search::{Allowed, asked_form};
+use crate::fhir::vocabulary::{Feature, InteractionKind};
+
+impl Interaction {
+    /// Reads the form of a search by POST, whose parameters count like those of the query.
+    pub fn read_form(&mut self, body: &[u8]) -> Result<(), FhirError> {
+        self.parameters.read(body, Allowed::Any)?;
+        self.awaits = Awaits::Nothing;
+        Ok(())
+    }
+
+    /// What its parameters ask about, each in the form in which an access rule grants it. What a server can do is no
+    /// secret of anybody's, so nothing is asked about capabilities.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        let is_open = self.act == Act::Rest(InteractionKind::Capabilities);
+        self.parameters.asked.iter().filter(move |_| !is_open).map(|form| &**form)
+    }
+
+    /// The form in which a parameter of this name asks; `None` when it is no name.
+    #[must_use]
+    pub fn asked_form(name: &str) -> Option<String> {
+        asked_form(name)
+    }
+
+    /// Notes a reference in a body that the server resolves by a search.
+    pub fn note_conditional_reference(&mut self, reference: &str) {
+        self.note(Feature::ConditionalReference);
+        let search = reference.split_once('?').map_or("", |(_, search)| search);
+        self.parameters.ask_by_reference(search.as_bytes());
+    }
+
+    /// Notes a parameter of an operation, named in a body.
+    pub fn note_parameter(&mut self, name: &str) {
+        self.parameters.ask_by_name(name);
+    }
+
+    /// The search that decides whether a resource is created.
+    pub(super) fn condition_of_create(&mut self, search: &[u8]) -> Result<(), FhirError> {
+        self.note(Feature::ConditionalCreate);
+        let types_listed = self.parameters.types_listed;
+        self.parameters.read(search, Allowed::Any)?;
+        self.parameters.types_listed = types_listed;
+        Ok(())
+    }
+}
