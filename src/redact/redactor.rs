@@ -9,6 +9,7 @@ use super::place::{Place, RESOURCE_TYPE};
 use super::program::{ConditionId, Program};
 use super::scout::Facts;
 use super::summary::Summary;
+use super::trace::Trace;
 use super::within::Found;
 use crate::fhir::TypeSet;
 use crate::json::{Framing, Lexer, Limits, SeenKeys, Skipped, Token};
@@ -96,6 +97,7 @@ pub struct Redactor {
     /// The conditions that the value that comes is about.
     pub(super) noted: Vec<ConditionId>,
     pub(super) summary: Summary,
+    pub(super) trace: Option<Box<Trace>>,
     /// Input that is not done with.
     held: Vec<u8>,
     /// Output of resources that may still go.
@@ -133,6 +135,7 @@ impl Redactor {
         };
         Self {
             summary: Summary::new(&program),
+            trace: None,
             program,
             options,
             lexer: Lexer::new(limits, if format.is_lines() { Framing::Lines } else { Framing::One }),

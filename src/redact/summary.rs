@@ -72,6 +72,20 @@ impl Summary {
 }
 
 impl Deed {
+    /// What [`Summary`] calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Remove => "removed",
+            Self::Keep => "kept",
+            Self::Replace => "replaced",
+            Self::Mask => "masked",
+            Self::Hash => "hashed",
+            Self::Generalize => "generalized",
+            Self::Shift => "shifted",
+            Self::Scan => "scanned",
+        }
+    }
+
     /// What a verdict asks for, on a value that is a string or not.
     pub(super) fn of(verdict: Verdict, action: &Action, is_string: bool) -> Self {
         match action {

@@ -17,6 +17,9 @@ impl Redactor {
     /// The key of the member that comes.
     pub(super) fn key(&mut self, stream: &Stream<'_>) -> Result<(), Error> {
         let key = self.key_text(stream);
+        if let Some(trace) = &mut self.trace {
+            trace.key(self.frames.len().saturating_sub(1), &key);
+        }
         let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
         let arrival = self.program.automaton.member(frame.position, &key);
         match arrival.ordinal.map(|ordinal| 1_u64 << (ordinal & 63)) {
@@ -68,6 +71,9 @@ impl Redactor {
 
     /// The end of a line.
     pub(super) fn newline(&mut self, stream: &mut Stream<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.newline();
+        }
         if std::mem::take(&mut self.line_lost) {
             self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
         } else {
@@ -166,7 +172,7 @@ impl Redactor {
         if let Some(verdict) = self.verdict(position, outer, kind) {
             match self.deed_on_container(verdict) {
                 Fate::Replaced(written) => {
-                    self.summary.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false));
+                    self.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false), place);
                     self.put_in_place(&written, (start, at), stream);
                     if place == Place::Meta {
                         self.is_tagged();
@@ -177,9 +183,12 @@ impl Redactor {
                     self.skip_inside(false, false);
                     return Ok(());
                 }
-                Fate::Stays => drops = false,
+                Fate::Stays => {
+                    self.leaves_unchanged(verdict.rule);
+                    drops = false;
+                }
                 Fate::Judged(deed) => {
-                    self.summary.count(verdict.rule, deed);
+                    self.count(verdict.rule, deed, place);
                     (drops, until) = (deed != Deed::Keep, verdict.rule);
                 }
             }
