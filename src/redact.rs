@@ -55,7 +55,7 @@ mod walk;
 mod within;
 mod zip;
 
-pub use compile::{compile, compile_preset};
+pub use compile::{check_preset, compile, compile_preset};
 pub use error::Error;
 pub use program::Program;
 pub use redactor::{Format, Options, Redactor};
