@@ -53,6 +53,23 @@ impl Summary {
             .fold(0, |all, count| all.saturating_add(*count))
     }
 
+    /// How many values each action took, by its name.
+    #[must_use]
+    pub fn actions(&self) -> [(&'static str, u64); 8] {
+        let Self { rules: _, removed, kept, replaced, masked, hashed, generalized, shifted, scanned } = self;
+        [
+            (Deed::Remove, removed),
+            (Deed::Keep, kept),
+            (Deed::Replace, replaced),
+            (Deed::Mask, masked),
+            (Deed::Hash, hashed),
+            (Deed::Generalize, generalized),
+            (Deed::Shift, shifted),
+            (Deed::Scan, scanned),
+        ]
+        .map(|(deed, count)| (deed.name(), *count))
+    }
+
     pub(super) fn count(&mut self, rule: RuleId, deed: Deed) {
         let total = match deed {
             Deed::Remove => &mut self.removed,
