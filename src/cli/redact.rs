@@ -170,7 +170,7 @@ impl Redact {
         let (mut output, mut rows) = (Withholding::new(stdout), Rows::default());
         let opened = input.open().map_err(Problem::Reading);
         let result = opened.and_then(|opened| {
-            pass::run(opened, run.redactor(&input), &mut progress, &mut |out, touches| {
+            pass::run(opened, run.redactor(&input), &mut progress, |out, touches| {
                 rows.add(touches);
                 output.write(out).map_err(Problem::Writing)
             })

@@ -16,6 +16,7 @@ pub(super) const MODIFIER: &str = "(a modifier of it went)";
 
 /// Explains one input after the other on standard output.
 pub(super) fn run(found: Found, run: &Run, format: Format) -> Result<Outcome, CannotRun> {
+    found.check()?;
     let several = found.several;
     let mut outcome = Outcome::Fine;
     let inputs = if several {
@@ -35,7 +36,7 @@ pub(super) fn run(found: Found, run: &Run, format: Format) -> Result<Outcome, Ca
         explanation.begin(input)?;
         let opened = input.open().map_err(Problem::Reading);
         let result = opened.and_then(|opened| {
-            pass::run(opened, run.redactor(input), &mut progress, &mut |_, touches| {
+            pass::run(opened, run.redactor(input), &mut progress, |_, touches| {
                 let mut touches = touches.iter();
                 touches.try_for_each(|touch| explanation.touch(touch, run, input)).map_err(Problem::Writing)
             })

@@ -46,6 +46,16 @@ pub(super) struct LeftOut {
     pub(super) others: u64,
 }
 
+impl Found {
+    /// Refuses to do nothing.
+    pub(super) fn check(&self) -> Result<(), CannotRun> {
+        if self.inputs.is_empty() && self.problems.is_empty() {
+            return Err(CannotRun(format!("there is no file that ends in .json or .ndjson{}", self.left_out)));
+        }
+        Ok(())
+    }
+}
+
 impl Input {
     pub(super) fn open(&self) -> std::io::Result<Box<dyn Read>> {
         Ok(match &self.path {

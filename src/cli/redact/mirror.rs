@@ -11,11 +11,9 @@ use crate::redact::Summary;
 
 /// Redacts all that was found. Each failure is named when it happens, and counted at the end.
 pub(super) fn run(found: Found, mut directory: Directory, run: &Run, tally: &mut Tally) -> Result<Outcome, CannotRun> {
+    found.check()?;
     let Found { inputs, problems, left_out, .. } = found;
     check_names(&inputs)?;
-    if inputs.is_empty() && problems.is_empty() {
-        return Err(CannotRun(format!("there is no file that ends in .json or .ndjson{left_out}")));
-    }
     for (path, problem) in &problems {
         style::complain(&format!("{} {problem}", shown(path)));
         tally.refuse();
@@ -49,7 +47,7 @@ fn redact(
     }
     let opened = input.open().map_err(Problem::Reading)?;
     let (mut result, mut rows) = (directory.begin()?, Rows::default());
-    let summary = pass::run(opened, run.redactor(input), progress, &mut |out, touches| {
+    let summary = pass::run(opened, run.redactor(input), progress, |out, touches| {
         rows.add(touches);
         result.write(out)
     })?;

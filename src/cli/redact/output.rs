@@ -68,7 +68,9 @@ impl Directory {
             let Ok(input_path) = input.canonicalize() else { continue };
             if own.starts_with(&input_path) || input_path.starts_with(&own) {
                 let (input, path) = (shown(input), shown(path));
-                return Err(CannotRun(format!("`{path}` and `{input}` stand in one another; write the results elsewhere")));
+                return Err(CannotRun(format!(
+                    "of `{path}` and `{input}` one stands in the other; write the results elsewhere"
+                )));
             }
         }
         std::fs::create_dir_all(path).map_err(|error| cannot(&error))?;

@@ -37,7 +37,7 @@ pub(super) fn run(
     mut input: impl Read,
     mut redactor: Redactor,
     progress: &mut Progress,
-    take: &mut dyn FnMut(&[u8], &[Touch]) -> Result<(), Problem>,
+    mut take: impl FnMut(&[u8], &[Touch]) -> Result<(), Problem>,
 ) -> Result<Summary, Problem> {
     let mut piece = vec![0; PIECE];
     let mut out = Vec::with_capacity(PIECE);

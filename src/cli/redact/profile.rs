@@ -1,13 +1,15 @@
 //! The rules to redact by: a policy's profile or a preset, and what is said about their secrets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
+
+use serde_json::Value;
 
 use super::super::{CannotRun, environment, policy_path, style};
 use super::input::shown;
 use crate::exchange::Engine;
-use crate::policy::diagnostic::{Code, Diagnostic, Severity};
+use crate::policy::diagnostic::Severity;
 use crate::redact::{Program, check_preset, preset};
 
 /// The program of a preset.
@@ -19,7 +21,7 @@ pub(super) fn of_preset(name: &str) -> Result<Rc<Program>, CannotRun> {
         let help = error.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
         return Err(CannotRun(format!("{}{help}", error.message)));
     }
-    tell_of_secrets(found.iter());
+    tell_of_secrets(&program, &Value::Null);
     Ok(program)
 }
 
@@ -35,21 +37,25 @@ pub(super) fn of_policy(path: &Path, profile: &str) -> Result<Rc<Program>, Canno
     let program = engine
         .profile(profile)
         .ok_or_else(|| CannotRun(format!("`{}` has no redaction profile `{profile}`", shown(&path))))?;
-    let owners: BTreeSet<&str> = program.rules().filter_map(|pointer| pointer.split("/rules/").next()).collect();
-    // A preset's secrets are reported where it is taken: at `extends`, or at `apply` when no profile does.
-    let is_ours = |found: &&Diagnostic| {
-        let owner = found.pointer.split("/rules/").next().unwrap_or_default();
-        owners.contains(owner.strip_suffix("/extends").unwrap_or(owner)) || found.pointer.ends_with("/apply")
-    };
-    let own_extends = format!("/redaction/{profile}/extends");
-    tell_of_secrets(found.iter().filter(|found| is_ours(found) || found.pointer == own_extends));
+    tell_of_secrets(&program, &serde_json::from_slice(&policy).unwrap_or_default());
     Ok(program)
 }
 
-/// Says once of each secret that is not there what comes of it.
-fn tell_of_secrets<'d>(found: impl Iterator<Item = &'d Diagnostic>) {
-    let missing = found.filter(|found| found.code == Code::MissingSecret).map(|found| found.message.as_str());
-    for message in missing.collect::<BTreeSet<_>>() {
-        style::note(&format!("{message}, those that it would hash or shift"));
+/// Says once of each secret that the rules ask for and that is not there what comes of it.
+fn tell_of_secrets(program: &Program, policy: &Value) {
+    let texts = preset::names().filter_map(|name| Some((name, serde_json::from_str(preset::text(name)?).ok()?)));
+    let presets: BTreeMap<&str, Value> = texts.collect();
+    let rule = |pointer: &str| match pointer.split_once('#').filter(|_| !pointer.starts_with('/')) {
+        Some((name, pointer)) => presets.get(name)?.pointer(pointer).cloned(),
+        None => policy.pointer(pointer).cloned(),
+    };
+    let secret = |rule: Value| {
+        let action = rule.get("action")?;
+        let options = action.get("hash").or_else(|| action.get("shift_dates"))?;
+        options.pointer("/key/env")?.as_str().map(str::to_owned)
+    };
+    let secrets: BTreeSet<String> = program.rules().filter_map(rule).filter_map(secret).collect();
+    for name in secrets.iter().filter(|name| environment(name).is_none()) {
+        style::note(&format!("`{name}` is not in the environment: what it would hash or shift is removed"));
     }
 }
