@@ -27,26 +27,31 @@ use report::{Rows, Tally};
 #[command(
     group = ArgGroup::new("told").args(["report", "explain"]),
     after_help = "\
-One file or standard input is written to standard output; several files, and directories, need --output. There a
-directory's tree is mirrored: files that end in .json and .ndjson, without hidden ones and links. A result takes its
-place only when its whole input was found well, so a refused one leaves nothing; the others go on. On standard
-output a refused input leaves nothing, or what is cut before its last bracket.
+One file or standard input is written to standard output. Several files, and directories, need
+--output: a directory's tree is mirrored there, of files that end in .json or .ndjson, without
+hidden ones and links. A result takes its place only when its whole input was found well, so that a
+refused one leaves nothing, and the others go on. On standard output a refused input leaves nothing,
+or what is cut before its last bracket. Files of any size need little memory.
 
-Ends with 0 when all was redacted, 1 when an input was refused (or, with --output, could not be read or written),
-2 when nothing could be done.
+Ends with 0 when all was redacted, 1 when an input was refused (with --output, also when one could
+not be read or written), 2 when nothing could be done.
 
-Presets hash ids and references with the key in PHI_KEY, at least 32 bytes long. Without it these are removed.
-No filter can promise that what it lets through is de-identified; a profile does what its rules say.
+Presets hash ids and references with the key in PHI_KEY, at least 32 bytes long; without it they
+are removed. No filter can promise that what it lets through is de-identified: a profile does what
+its rules say.
+
+Reports and explanations name places as R4 and the rules do. A key that neither knows may be a name
+itself, and is written `*`.
 
 Examples:
   carewarden redact --preset hipaa-safe-harbor patient.json
   carewarden redact --policy policy.json --profile billing patient.json
   curl -s $FHIR/Patient/1 | carewarden redact --policy policy.json --profile billing
   carewarden redact --policy policy.json --profile research --as fhir+ndjson export.txt
-  carewarden redact --preset hipaa-safe-harbor --output redacted --report export/
-  carewarden redact --preset limited-data-set --output redacted --report=counts.json --format json export/ more.ndjson
+  carewarden redact --preset hipaa-safe-harbor --output redacted --report export/ more.ndjson
+  carewarden redact --preset limited-data-set --report=counts.json --format json patient.json
   carewarden redact --policy policy.json --profile billing --explain patient.json
-  PHI_KEY=$(openssl rand -hex 32) carewarden redact --preset hipaa-safe-harbor export.ndjson > redacted.ndjson"
+  PHI_KEY=$(openssl rand -hex 32) carewarden redact --preset hipaa-safe-harbor export.ndjson"
 )]
 pub(super) struct Redact {
     /// The policy file.
