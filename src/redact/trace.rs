@@ -58,6 +58,7 @@ pub(super) struct Trace {
 
 impl Trace {
     /// A key of the object at this depth.
+    #[cold]
     pub(super) fn key(&mut self, depth: usize, key: &[u8]) {
         self.keys.resize_with(self.keys.len().max(depth.saturating_add(1)), Vec::new);
         if let Some(known) = self.keys.get_mut(depth) {
@@ -67,6 +68,7 @@ impl Trace {
     }
 
     /// The end of a line.
+    #[cold]
     pub(super) fn newline(&mut self) {
         self.line = self.line.saturating_add(1);
     }
@@ -106,6 +108,7 @@ impl Redactor {
         }
     }
 
+    #[cold]
     fn note(&mut self, rule: RuleId, action: &'static str, place: Place) {
         let path = self.path(place);
         let Some(trace) = &mut self.trace else { return };
