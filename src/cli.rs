@@ -6,6 +6,7 @@
 mod check;
 mod keygen;
 mod preset;
+mod progress;
 mod redact;
 mod schema;
 mod simulation;
@@ -29,6 +30,8 @@ Examples:
   carewarden test policies/*
   carewarden redact --policy policies/clinic/policy.json --profile billing bundle.json
   carewarden redact --preset hipaa-safe-harbor bundle.json
+  carewarden redact --preset hipaa-safe-harbor --output redacted export/
+  carewarden redact --policy policies/clinic/policy.json --profile billing --explain bundle.json
   carewarden keygen"
 )]
 struct Arguments {

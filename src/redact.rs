@@ -52,13 +52,15 @@ mod streaming;
 mod summary;
 mod syntax;
 mod tag;
+mod trace;
 mod transitions;
 mod walk;
 mod within;
 mod zip;
 
-pub use compile::{compile, compile_preset};
+pub use compile::{check_preset, compile, compile_preset};
 pub use error::Error;
 pub use program::Program;
 pub use redactor::{Format, Options, Redactor};
 pub use summary::Summary;
+pub use trace::{Path, Touch};

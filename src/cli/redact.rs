@@ -1,28 +1,58 @@
-//! `carewarden redact`: a file through a policy's redaction profile.
+//! `carewarden redact`: files through a redaction profile, with the engine that redacts answers in Envoy.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+mod explain;
+mod input;
+mod mirror;
+mod output;
+mod pass;
+mod profile;
+mod report;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{CannotRun, Outcome, environment, policy_path, style};
-use crate::exchange::Engine;
-use crate::policy::diagnostic::Severity;
-use crate::redact::{Format, Options, Program, Redactor, Summary, compile_preset, preset};
+use super::progress::Progress;
+use super::{CannotRun, Format, Outcome, style};
+use crate::redact::{Format as Reading, Options, Program, Redactor};
+use input::{Found, Input, shown};
+use output::{Directory, Withholding};
+use pass::Problem;
+use report::{Rows, Tally};
 
-/// Redact a file with a profile of a policy, as Envoy would redact an answer.
+/// Redact files with a profile of a policy or a preset, as Envoy would redact an answer.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Streams: a file of any size needs little memory. Ends with 1 when the input is refused; the output is then empty
-or cut before its last bracket, so that no reader takes it for whole.
+#[command(
+    group = ArgGroup::new("told").args(["report", "explain"]),
+    after_help = "\
+One file or standard input is written to standard output. Several files, and directories, need
+--output: a directory's tree is mirrored there, of files that end in .json or .ndjson, without
+hidden ones and links. A result takes its place only when its whole input was found well, so that a
+refused one leaves nothing, and the others go on. On standard output a refused input leaves nothing,
+or what is cut before its last bracket. Files of any size need little memory.
+
+Ends with 0 when all was redacted, 1 when an input was refused (with --output, also when one could
+not be read or written), 2 when nothing could be done.
+
+Presets hash ids and references with the key in PHI_KEY, at least 32 bytes long; without it they
+are removed. No filter can promise that what it lets through is de-identified: a profile does what
+its rules say.
+
+Reports and explanations name places as R4 and the rules do. A key that neither knows may be a name
+itself, and is written `*`.
 
 Examples:
-  carewarden redact --preset hipaa-safe-harbor --report patient.json
+  carewarden redact --preset hipaa-safe-harbor patient.json
   carewarden redact --policy policy.json --profile billing patient.json
   curl -s $FHIR/Patient/1 | carewarden redact --policy policy.json --profile billing
-  carewarden redact --policy policy.json --profile research --as fhir+ndjson export.ndjson")]
+  carewarden redact --policy policy.json --profile research --as fhir+ndjson export.txt
+  carewarden redact --preset hipaa-safe-harbor --output redacted --report export/ more.ndjson
+  carewarden redact --preset limited-data-set --report=counts.json --format json patient.json
+  carewarden redact --policy policy.json --profile billing --explain patient.json
+  PHI_KEY=$(openssl rand -hex 32) carewarden redact --preset hipaa-safe-harbor export.ndjson"
+)]
 pub(super) struct Redact {
     /// The policy file.
     #[arg(long, requires = "profile", required_unless_present = "preset")]
@@ -33,14 +63,28 @@ pub(super) struct Redact {
     /// A profile that comes with Carewarden, which needs no policy; `carewarden preset` lists them.
     #[arg(long, conflicts_with_all = ["policy", "profile"])]
     preset: Option<String>,
-    /// Say on standard error, when done, how many values each rule and each action took; never the values.
-    #[arg(long)]
-    report: bool,
-    /// How to read the input; told by the file's ending when absent, and FHIR JSON where that tells nothing.
+    /// The directory to write results to; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Write over results that are in the output directory already.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Count values by rule, path and action, never the values: on standard error, or in FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    report: Option<Option<PathBuf>>,
+    /// Instead of the result, write each path that a rule was about, with what was done and the rule that won.
+    #[arg(long, conflicts_with = "output")]
+    explain: bool,
+    /// How to write the report or the explanation.
+    #[arg(long, value_enum, default_value_t, requires = "told")]
+    format: Format,
+    /// How to read the input; told by a file's ending when absent, and FHIR JSON where that tells nothing. In
+    /// directories the ending always says whether a file holds lines.
     #[arg(long = "as", value_enum)]
     layout: Option<Layout>,
-    /// The input; standard input when absent.
-    file: Option<PathBuf>,
+    /// Files and directories; standard input when absent.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
 }
 
 /// How the input is laid out.
@@ -49,6 +93,9 @@ enum Layout {
     /// Any JSON document.
     #[value(name = "json")]
     Json,
+    /// Any JSON document a line.
+    #[value(name = "ndjson")]
+    Ndjson,
     /// One FHIR resource.
     #[value(name = "fhir+json")]
     FhirJson,
@@ -57,151 +104,128 @@ enum Layout {
     FhirNdjson,
 }
 
+impl Layout {
+    /// How a file is read that was named, or standard input.
+    fn of_named(layout: Option<Self>, path: &Path) -> Reading {
+        match layout {
+            Some(Self::Json) => Reading::Json,
+            Some(Self::Ndjson) => Reading::Ndjson,
+            Some(Self::FhirJson) => Reading::FhirJson,
+            Some(Self::FhirNdjson) => Reading::FhirNdjson,
+            None if path.extension().is_some_and(|end| end == "ndjson") => Reading::FhirNdjson,
+            None => Reading::FhirJson,
+        }
+    }
+
+    /// How a file is read that was found in a directory; not at all when its ending says nothing.
+    fn of_found(layout: Option<Self>, path: &Path) -> Option<Reading> {
+        let is_fhir = !matches!(layout, Some(Self::Json | Self::Ndjson));
+        match (path.extension()?.to_str()?, is_fhir) {
+            ("json", true) => Some(Reading::FhirJson),
+            ("json", false) => Some(Reading::Json),
+            ("ndjson", true) => Some(Reading::FhirNdjson),
+            ("ndjson", false) => Some(Reading::Ndjson),
+            _ => None,
+        }
+    }
+}
+
 impl Redact {
     pub(super) fn run(self) -> Result<Outcome, CannotRun> {
-        let program = self.program()?;
-        let options = Options { now: Some(now()), ..Options::new(self.format()) };
-        let redactor = Redactor::new(Rc::clone(&program), options);
-        let output = Withholding::new(std::io::stdout().lock());
-        let (outcome, summary) = match &self.file {
-            Some(path) => {
-                let file = File::open(path).map_err(|error| CannotRun::reading(path, &error))?;
-                stream(file, redactor, output)?
+        let run = Run { program: self.program()?, now: now(), traces: self.explain || self.report.is_some() };
+        if self.explain {
+            return explain::run(input::find(&self.files, self.layout), &run, self.format);
+        }
+        let mut tally = Tally::default();
+        let outcome = match &self.output {
+            Some(output) => {
+                let directory = Directory::make(output, self.force, &self.files)?;
+                mirror::run(input::find(&self.files, self.layout), directory, &run, &mut tally)?
             }
-            None => stream(std::io::stdin().lock(), redactor, output)?,
+            None => self.to_standard_output(&run, &mut tally)?,
         };
-        if self.report {
-            report(&program, &summary);
+        if let Some(to) = &self.report {
+            let text = tally.text(&run.program, self.format);
+            match to {
+                Some(path) => std::fs::write(path, text)
+                    .map_err(|error| CannotRun(format!("cannot write `{}`: {error}", shown(path))))?,
+                None => style::tell(text.trim_end()),
+            }
         }
         Ok(outcome)
     }
 
     /// The rules to redact by.
     fn program(&self) -> Result<Rc<Program>, CannotRun> {
-        if let Some(name) = &self.preset {
-            let known = || preset::names().collect::<Vec<_>>().join(", ");
-            return compile_preset(name, &environment)
-                .ok_or_else(|| CannotRun(format!("there is no preset `{name}`; there are {}", known())));
+        match (&self.preset, &self.policy, &self.profile) {
+            (Some(name), ..) => profile::of_preset(name),
+            (None, Some(policy), Some(name)) => profile::of_policy(policy, name),
+            _ => Err(CannotRun("name a policy and a profile of it, or a preset".to_owned())),
         }
-        let (Some(policy), Some(profile)) = (&self.policy, &self.profile) else {
-            return Err(CannotRun("name a policy and a profile of it, or a preset".to_owned()));
-        };
-        let path = policy_path(policy);
-        let policy = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
-        let (engine, found) = Engine::load(&policy, &environment);
-        let Some(engine) = engine else {
-            let first = found.iter().find(|found| found.severity == Severity::Error).map(ToString::to_string);
-            return Err(CannotRun(format!("`{}` is refused: {}", path.display(), first.unwrap_or_default())));
-        };
-        engine
-            .profile(profile)
-            .ok_or_else(|| CannotRun(format!("`{}` has no redaction profile `{profile}`", path.display())))
     }
 
-    fn format(&self) -> Format {
-        let ends_in_ndjson = self.file.as_ref().is_some_and(|file| file.extension().is_some_and(|end| end == "ndjson"));
-        match self.layout {
-            Some(Layout::Json) => Format::Json,
-            Some(Layout::FhirNdjson) => Format::FhirNdjson,
-            None if ends_in_ndjson => Format::FhirNdjson,
-            Some(Layout::FhirJson) | None => Format::FhirJson,
+    fn to_standard_output(&self, run: &Run, tally: &mut Tally) -> Result<Outcome, CannotRun> {
+        let found = input::find(&self.files, self.layout);
+        if found.several {
+            return Err(CannotRun("for directories and several files name where to write: --output DIR".to_owned()));
+        }
+        let input = only(found)?;
+        let stdout = std::io::stdout().lock();
+        let mut progress = Progress::new(1, input.bytes, stdout.is_terminal());
+        let (mut output, mut rows) = (Withholding::new(stdout), Rows::default());
+        let opened = input.open().map_err(Problem::Reading);
+        let result = opened.and_then(|opened| {
+            pass::run(opened, run.redactor(&input), &mut progress, |out, touches| {
+                rows.add(touches);
+                output.write(out).map_err(Problem::Writing)
+            })
+        });
+        drop(progress);
+        match result {
+            Ok(summary) => {
+                output.release()?;
+                tally.add(&summary, rows);
+                Ok(Outcome::Fine)
+            }
+            Err(problem @ Problem::Refused(_)) => {
+                style::complain(&format!("{} {problem}", input.title()));
+                tally.refuse();
+                Ok(Outcome::Findings)
+            }
+            Err(problem) => Err(CannotRun(format!("{} {problem}", input.title()))),
         }
     }
 }
 
-/// Seconds since 1970.
+/// What every input is redacted by.
+struct Run {
+    program: Rc<Program>,
+    /// Seconds since 1970.
+    now: i64,
+    /// Whether anybody asks which rule won.
+    traces: bool,
+}
+
+impl Run {
+    fn redactor(&self, input: &Input) -> Redactor {
+        let options = Options { now: Some(self.now), ..Options::new(input.format) };
+        let mut redactor = Redactor::new(Rc::clone(&self.program), options);
+        if self.traces {
+            redactor.trace();
+        }
+        redactor
+    }
+}
+
+/// The one input that there can be.
+fn only(found: Found) -> Result<Input, CannotRun> {
+    if let Some((path, problem)) = found.problems.first() {
+        return Err(CannotRun(format!("{} {problem}", shown(path))));
+    }
+    found.inputs.into_iter().next().ok_or_else(|| CannotRun("there is nothing to read".to_owned()))
+}
+
 fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-fn stream(
-    mut input: impl Read,
-    mut redactor: Redactor,
-    mut output: Withholding<impl Write>,
-) -> Result<(Outcome, Summary), CannotRun> {
-    let mut chunk = vec![0; 64 << 10];
-    let mut out = Vec::with_capacity(chunk.len());
-    loop {
-        let read = input.read(&mut chunk).map_err(|error| CannotRun(format!("cannot read the input: {error}")))?;
-        out.clear();
-        let judged = match chunk.get(..read) {
-            Some(part) if read > 0 => redactor.write(part, &mut out),
-            _ => redactor.finish(),
-        };
-        if let Err(error) = judged {
-            style::complain(&format!("the input is refused: {error}"));
-            return Ok((Outcome::Findings, redactor.summary().clone()));
-        }
-        output.write(&out)?;
-        if read == 0 {
-            output.release()?;
-            return Ok((Outcome::Fine, redactor.summary().clone()));
-        }
-    }
-}
-
-/// Says what was done, in numbers.
-fn report(program: &Program, summary: &Summary) {
-    let Summary { rules, removed, kept, replaced, masked, hashed, generalized, shifted, scanned } = summary;
-    let deeds = [
-        ("removed", removed),
-        ("kept", kept),
-        ("replaced", replaced),
-        ("masked", masked),
-        ("hashed", hashed),
-        ("generalized", generalized),
-        ("shifted", shifted),
-        ("scanned", scanned),
-    ];
-    let by_rule = program.rules().zip(rules);
-    for (what, count) in deeds.into_iter().chain(by_rule).filter(|(_, count)| **count > 0) {
-        style::tell(&format!("{count:>10}  {what}"));
-    }
-}
-
-/// An output that keeps back its last bracket and what follows it, until all of the input was found well.
-struct Withholding<W> {
-    inner: W,
-    withheld: Vec<u8>,
-}
-
-impl<W: Write> Withholding<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, withheld: Vec::new() }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let last = bytes.iter().rposition(|byte| !byte.is_ascii_whitespace());
-        if let Some((free, kept)) = last.and_then(|at| bytes.split_at_checked(at)) {
-            self.inner.write_all(&self.withheld)?;
-            self.inner.write_all(free)?;
-            self.withheld.clear();
-            self.withheld.extend_from_slice(kept);
-        } else {
-            self.withheld.extend_from_slice(bytes);
-        }
-        Ok(())
-    }
-
-    fn release(mut self) -> std::io::Result<()> {
-        self.inner.write_all(&self.withheld)?;
-        self.inner.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_bracket_waits_for_the_end() {
-        let mut written = Vec::new();
-        let mut output = Withholding::new(&mut written);
-        for part in ["{\"a\":", "1}", " \n"] {
-            output.write(part.as_bytes()).unwrap();
-        }
-        drop(output);
-        assert_eq!(written, b"{\"a\":1");
-    }
 }

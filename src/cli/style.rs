@@ -26,6 +26,14 @@ pub(super) fn complain(problem: &str) {
     let _ = writeln!(stderr, "{label}: {problem}");
 }
 
+/// Says on standard error what someone should know before they use a result.
+pub(super) fn note(what: &str) {
+    let mut stderr = std::io::stderr();
+    let label = if shows_colour(&stderr) { format!("{WARN}note{WARN:#}") } else { "note".to_owned() };
+    // Where even this cannot be written, the result is there all the same.
+    let _ = writeln!(stderr, "{label}: {what}");
+}
+
 /// Says on standard error what was done, where standard output holds a result.
 pub(super) fn tell(what: &str) {
     // Where even this cannot be written, the result is there all the same.

@@ -193,28 +193,37 @@ impl Builder<'_> {
                 is_required,
                 of: Some(target),
             });
-            if target.kind() == Kind::Primitive {
-                let name = format!("_{}", element.name());
-                let mut items = self.on_member(meaning, Some(&name));
-                let starts = self.starts(Anchor::Type(target));
-                items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
-                items.extend(Type::twin().map(|of| self.starts(Anchor::Type(of))).unwrap_or_default());
-                let to = self.state(Meaning { of: Type::twin(), items })?;
-                // It holds an id and extensions, no meaning of its own.
-                members.push(Member {
-                    name: name.into(),
-                    to,
-                    ordinal: None,
-                    is_modifier: false,
-                    is_required: false,
-                    of: None,
-                });
-            }
+            members.extend(self.twin(meaning, element.name(), target)?);
         }
         for (number, member) in members.iter_mut().enumerate().take(ORDINALS) {
             member.ordinal = u8::try_from(number).ok();
         }
         Ok(members)
+    }
+
+    /// The twin `_name` of an element. Only those of primitives are of R4; what stands under that name beside another one
+    /// goes where that does.
+    fn twin(&mut self, meaning: &Meaning, element: &str, target: Type) -> Result<Option<Member>, TooManyStates> {
+        let name = format!("_{element}");
+        let mut items = self.on_member(meaning, Some(&name));
+        let starts = self.starts(Anchor::Type(target));
+        items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
+        let of = if target.kind() == Kind::Primitive { Type::twin() } else { None };
+        match of {
+            Some(of) => items.extend(self.starts(Anchor::Type(of))),
+            None => {
+                let keeps = |item: &Item| self.rule(item.rule).is_some_and(|rule| matches!(rule.action, Action::Keep));
+                items.retain(|item| item.twin && !keeps(item));
+                if items.is_empty() {
+                    return Ok(None);
+                }
+                items.extend(self.all.unknown.map(|rule| Item { rule, way: 0, step: 0, twin: false }));
+            }
+        }
+        let to = self.state(Meaning { of, items })?;
+        // It holds an id and extensions, no meaning of its own.
+        let (ordinal, is_modifier, is_required) = (None, false, false);
+        Ok(Some(Member { name: name.into(), to, ordinal, is_modifier, is_required, of: None }))
     }
 
     /// The members that make a difference to some item.
@@ -438,7 +447,7 @@ impl Builder<'_> {
 }
 
 /// Whether a rule from the root may touch a modifier of a resource.
-fn may_name_modifier(source: &Source) -> bool {
+pub(super) fn may_name_modifier(source: &Source) -> bool {
     let is_modifier = |name: &str| {
         let name = name.strip_prefix('_').unwrap_or(name);
         let resources = Type::all().filter(|of| of.kind() == Kind::Resource);

@@ -6,13 +6,13 @@
 //! to happen.
 
 mod check;
-mod pseudonym;
+mod ids;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::action::{Action, HashKey, Mask};
-use super::automaton::{Source, Sources, build};
+use super::automaton::{Source, Sources, build, may_name_modifier};
 use super::date::Shifting;
 use super::detect::Detectors;
 use super::preset;
@@ -20,7 +20,7 @@ use super::program::{Condition, ConditionId, NO_RULE, Program, Rule, RuleId, Sca
 use super::syntax::{Anchor, Selector};
 use super::zip::Zip3;
 use crate::fhir::elements::Type;
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Diagnostic, Report};
 use crate::policy::document::{Node, Value as NodeValue};
 use crate::policy::model::{self, Fallback, Profile, RedactionRule};
 use crate::policy::{self, Env, Loaded};
@@ -32,34 +32,45 @@ pub(super) const FULL_VIEW: &str = "none";
 /// when it has no errors.
 pub fn compile(policy: &Loaded, env: Env<'_>, report: &mut Report) -> BTreeMap<String, Rc<Program>> {
     let section = policy.root.key("redaction");
-    let mut names: BTreeSet<&str> = policy.model.redaction.keys().map(String::as_str).collect();
-    applied_presets(&policy.root, &mut names);
+    let mut applied = BTreeMap::new();
+    applied_presets(&policy.root, &mut applied);
     let mut compiler = Compiler { policy, section, env, report };
     for (name, profile) in &policy.model.redaction {
         compiler.check_profile(name, profile);
     }
-    compiler.check_pseudonyms();
+    for (name, at) in &applied {
+        compiler.check_secrets_of_preset(name, at);
+    }
+    compiler.check_hashed_ids();
+    let names: BTreeSet<&str> = policy.model.redaction.keys().map(String::as_str).chain(applied.into_keys()).collect();
     names.iter().map(|name| ((*name).to_owned(), Rc::new(compiler.program(name)))).collect()
 }
 
 /// Compiles one preset as it stands; nothing when there is none of this name.
 pub fn compile_preset(name: &str, env: Env<'_>) -> Option<Rc<Program>> {
+    check_preset(name, env).map(|(program, _)| program)
+}
+
+/// Compiles one preset as it stands, with what is wrong with its secrets; nothing when there is none of this name.
+pub fn check_preset(name: &str, env: Env<'_>) -> Option<(Rc<Program>, Vec<Diagnostic>)> {
     preset::profile(name)?;
     let text = r#"{"version": 1, "name": "preset", "routes": []}"#;
     let mut report = Report::new(text);
     let policy = policy::load(text, &mut report)?;
     let mut compiler = Compiler { policy: &policy, section: &policy.root, env, report: &mut report };
-    Some(Rc::new(compiler.program(name)))
+    compiler.check_secrets_of_preset(name, &policy.root);
+    let program = Rc::new(compiler.program(name));
+    Some((program, report.into_vec()))
 }
 
-/// The presets that an `apply` names somewhere in the document.
-fn applied_presets<'n>(node: &'n Node, names: &mut BTreeSet<&'n str>) {
+/// The presets that an `apply` names somewhere in the document, and where it first does.
+fn applied_presets<'n>(node: &'n Node, names: &mut BTreeMap<&'n str, &'n Node>) {
     match &node.value {
         NodeValue::Object(members) => {
             for member in members {
                 match &member.node.value {
                     NodeValue::String(name) if &*member.key == "apply" && preset::profile(name).is_some() => {
-                        names.insert(name);
+                        names.entry(name).or_insert(&member.node);
                     }
                     _ => applied_presets(&member.node, names),
                 }
@@ -245,15 +256,19 @@ fn selector(rule: &RedactionRule) -> Option<Selector> {
     }
 }
 
-/// Whether rules take whole entries of a Bundle, or the resources in them: `Bundle.total` would tell how many.
+/// Whether rules take whole entries of a Bundle, the resources in them, or a modifier, with which its resource goes:
+/// `Bundle.total` would tell how many.
 fn loses_entries(draft: &Draft) -> bool {
     draft.rules.iter().zip(&draft.sources).any(|(rule, source)| {
         let is_entry = |of: &Type| matches!(of.name(), "Bundle.entry" | "Resource");
-        matches!(rule.action, Action::Remove)
-            && match source.selector.anchor {
-                Anchor::Resource(_) => source.selector.is_whole() || source.selector.targets().iter().any(is_entry),
-                Anchor::Type(_) | Anchor::Root => false,
-            }
+        let selector = &source.selector;
+        let takes = match selector.anchor {
+            Anchor::Resource(_) => selector.is_whole() || selector.targets().iter().any(is_entry),
+            Anchor::Type(_) | Anchor::Root => false,
+        };
+        matches!(rule.action, Action::Remove) && takes
+            || !matches!(rule.action, Action::Keep)
+                && (selector.selects_modifier() || selector.selects_type_of_modifiers() || may_name_modifier(source))
     })
 }
 

@@ -17,6 +17,10 @@ use crate::json::{Ahead, Token};
 impl Redactor {
     /// Judges what comes as long as it is written plainly.
     pub(super) fn express(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        // Who asks what was touched is told so token by token.
+        if self.trace.is_some() {
+            return Ok(());
+        }
         while let Some(frame) = self.frames.last() {
             let (is_object, asks) = (frame.is_object, frame.asks);
             if asks || !self.noted.is_empty() {

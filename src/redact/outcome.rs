@@ -4,6 +4,7 @@ use super::action::{About, Action, Written};
 use super::age::{self, Age};
 use super::error::Error;
 use super::frame::Frame;
+use super::place::Place;
 use super::program::{DEAD, Position, Rule, RuleId, StateId, Verdict};
 use super::redactor::{Format, Redactor, Stream};
 use super::summary::Deed;
@@ -100,7 +101,9 @@ impl Redactor {
         };
         let is_gone = matches!(written, Written::Gone | Written::Absent);
         if deed == Deed::Keep || written != Written::Same {
-            self.summary.count(verdict.rule, if is_gone { Deed::Remove } else { deed });
+            self.count(verdict.rule, if is_gone { Deed::Remove } else { deed }, Place::Elsewhere);
+        } else {
+            self.leaves_unchanged(verdict.rule);
         }
         match written {
             Written::Same => self.stays(end, stream),

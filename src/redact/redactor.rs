@@ -10,6 +10,7 @@ use super::program::{ConditionId, Program};
 use super::recent::Recent;
 use super::scout::Facts;
 use super::summary::Summary;
+use super::trace::Trace;
 use super::within::Found;
 use crate::fhir::TypeSet;
 use crate::json::{Framing, Lexer, Limits, SeenKeys, Skipped, Token};
@@ -102,6 +103,7 @@ pub struct Redactor {
     pub(super) recent: Recent,
     /// What an action writes, for a moment.
     pub(super) written: Vec<u8>,
+    pub(super) trace: Option<Box<Trace>>,
     /// Input that is not done with.
     held: Vec<u8>,
     /// Output of resources that may still go.
@@ -139,6 +141,7 @@ impl Redactor {
         };
         Self {
             summary: Summary::new(&program),
+            trace: None,
             program,
             options,
             lexer: Lexer::new(limits, if format.is_lines() { Framing::Lines } else { Framing::One }),

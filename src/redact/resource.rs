@@ -69,6 +69,7 @@ impl Redactor {
             return Err(Error::ModifierTaken);
         }
         self.opened = resource.opened.min(self.frames.len());
+        self.resource_went(frame.place);
         Ok(true)
     }
 

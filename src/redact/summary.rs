@@ -53,6 +53,23 @@ impl Summary {
             .fold(0, |all, count| all.saturating_add(*count))
     }
 
+    /// How many values each action took, by its name.
+    #[must_use]
+    pub fn actions(&self) -> [(&'static str, u64); 8] {
+        let Self { rules: _, removed, kept, replaced, masked, hashed, generalized, shifted, scanned } = self;
+        [
+            (Deed::Remove, removed),
+            (Deed::Keep, kept),
+            (Deed::Replace, replaced),
+            (Deed::Mask, masked),
+            (Deed::Hash, hashed),
+            (Deed::Generalize, generalized),
+            (Deed::Shift, shifted),
+            (Deed::Scan, scanned),
+        ]
+        .map(|(deed, count)| (deed.name(), *count))
+    }
+
     pub(super) fn count(&mut self, rule: RuleId, deed: Deed) {
         let total = match deed {
             Deed::Remove => &mut self.removed,
@@ -72,6 +89,20 @@ impl Summary {
 }
 
 impl Deed {
+    /// What [`Summary`] calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Remove => "removed",
+            Self::Keep => "kept",
+            Self::Replace => "replaced",
+            Self::Mask => "masked",
+            Self::Hash => "hashed",
+            Self::Generalize => "generalized",
+            Self::Shift => "shifted",
+            Self::Scan => "scanned",
+        }
+    }
+
     /// What a verdict asks for, on a value that is a string or not.
     pub(super) fn of(verdict: Verdict, action: &Action, is_string: bool) -> Self {
         match action {

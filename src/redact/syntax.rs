@@ -17,7 +17,7 @@ mod json_path;
 use serde_json::Value;
 
 use crate::fhir::ResourceType;
-use crate::fhir::elements::Type;
+use crate::fhir::elements::{Kind, Type};
 
 /// Where a rule looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,13 @@ impl Selector {
             [Step::Member(name)] if is_modifier(name) => true,
             steps => steps.last().and_then(Step::name) == Some("modifierExtension"),
         })
+    }
+
+    /// Whether it selects a datatype that some resource has a modifier of.
+    pub(super) fn selects_type_of_modifiers(&self) -> bool {
+        let Anchor::Type(own) = self.anchor else { return false };
+        let mut elements = Type::all().filter(|of| of.kind() == Kind::Resource).flat_map(Type::elements);
+        self.ways.iter().any(Vec::is_empty) && elements.any(|element| element.is_modifier() && element.of() == own)
     }
 }
 

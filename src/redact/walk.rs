@@ -18,16 +18,13 @@ impl Redactor {
     /// The key of the member that comes.
     pub(super) fn key(&mut self, stream: &Stream<'_>) -> Result<(), Error> {
         let key = self.key_text(stream);
-        self.arrive(&key, self.lexer.start())
-    }
-
-    /// A key, unescaped, that begins at `start`.
-    #[inline]
-    pub(super) fn arrive(&mut self, key: &[u8], start: usize) -> Result<(), Error> {
-        let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
-        let arrival = self.program.automaton.member(frame.position, key);
-        self.note_arrival(arrival, key)?;
-        self.come_to(arrival, key, start)
+        if let Some(trace) = &mut self.trace {
+            trace.key(self.frames.len().saturating_sub(1), &key);
+        }
+        let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
+        let arrival = self.program.automaton.member(frame.position, &key);
+        self.note_arrival(arrival, &key)?;
+        self.come_to(arrival, &key, self.lexer.start())
     }
 
     /// A key that stands twice is refused.
@@ -92,6 +89,9 @@ impl Redactor {
 
     /// The end of a line.
     pub(super) fn newline(&mut self, stream: &mut Stream<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.newline();
+        }
         if std::mem::take(&mut self.line_lost) {
             self.draft.discard(stream.data, self.draft.sure(), self.lexer.at(), stream.out);
         } else {
@@ -199,7 +199,7 @@ impl Redactor {
         if let Some(verdict) = self.verdict(position, outer, kind) {
             match self.deed_on_container(verdict) {
                 Fate::Replaced(written) => {
-                    self.summary.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false));
+                    self.count(verdict.rule, Deed::of(verdict, self.action(verdict.rule), false), place);
                     self.put_in_place(&written, (start, at), stream);
                     if place.has_room_for_tag() {
                         self.is_tagged();
@@ -210,9 +210,12 @@ impl Redactor {
                     self.skip_inside(false, false);
                     return Ok(());
                 }
-                Fate::Stays => drops = false,
+                Fate::Stays => {
+                    self.leaves_unchanged(verdict.rule);
+                    drops = false;
+                }
                 Fate::Judged(deed) => {
-                    self.summary.count(verdict.rule, deed);
+                    self.count(verdict.rule, deed, place);
                     (drops, until) = (deed != Deed::Keep, verdict.rule);
                 }
             }

@@ -1,11 +1,8 @@
 //! What is said of a `redaction` section that cannot work.
 
-use carewarden::policy;
-use carewarden::policy::diagnostic::Report;
-use carewarden::redact::compile;
 use serde_json::{Value, json};
 
-use crate::support::{PHI_KEY, compiled, programs};
+use crate::support::{compiled, programs};
 
 fn problems(profiles: &Value) -> Vec<String> {
     programs(profiles).err().unwrap_or_default()
@@ -135,46 +132,6 @@ fn a_rule_that_names_a_modifier_is_warned_of() {
         rule["action"] = json!("remove");
         let (_, found) = compiled(&json!({"p": {"rules": [rule]}}));
         assert_eq!(found.iter().any(|found| found.code.as_str() == "risky"), warned, "{rule}");
-    }
-}
-
-#[test]
-fn a_pseudonym_of_an_id_that_the_caller_names_is_warned_of() {
-    let warned = |authorize: Value, apply: &str, profile: Value, fhir: Value| {
-        let policy = json!({"version": 1, "name": "test", "redaction": {"own": profile},
-            "routes": [{"name": "r", "match": {"paths": ["/fhir/**"]}, "fhir": fhir, "authorize": authorize,
-                "response": {"redact": [{"apply": "none"}, {"apply": apply}]}}]});
-        let text = policy.to_string();
-        let mut report = Report::new(&text);
-        let loaded = policy::load(&text, &mut report).expect("the policy can be read");
-        compile(&loaded, &|_| Some(PHI_KEY.to_owned()), &mut report);
-        let found = report.into_vec();
-        found
-            .iter()
-            .filter(|found| found.code.as_str() == "risky")
-            .map(|found| found.pointer.to_string())
-            .collect::<Vec<_>>()
-    };
-    let (fhir, own) = (json!({"base": "/fhir"}), json!({"extends": "hipaa-safe-harbor"}));
-    let at = ["/routes/0/response/redact/1/apply"];
-    let rule = |rule: Value| json!([rule]);
-    let any = || rule(json!({"allow": {}}));
-    assert_eq!(warned(any(), "own", own.clone(), fhir.clone()), at);
-    assert_eq!(warned(any(), "hipaa-safe-harbor", own.clone(), fhir.clone()), at);
-    assert_eq!(warned(rule(json!({"allow": {"interactions": ["search", "read"]}})), "own", own.clone(), fhir.clone()), at);
-    let operations = rule(json!({"allow": {"interactions": [], "operations": ["$everything"]}}));
-    assert_eq!(warned(operations, "own", own.clone(), fhir.clone()), at);
-    assert_eq!(warned(rule(json!({"allow": {"interactions": ["search"]}})), "own", own.clone(), fhir.clone()), [""; 0]);
-    assert_eq!(warned(any(), "own", own, Value::Null), [""; 0], "what is no FHIR API has no ids that we know of");
-    let hash = json!({"hash": {"key": {"env": "PHI_KEY"}}});
-    let of = |rule: Value| json!({"rules": [rule]});
-    for (own, is) in [
-        (of(json!({"path": "Patient.id", "action": hash})), true),
-        (of(json!({"key": "id", "action": hash})), true),
-        (of(json!({"path": "Patient.identifier.value", "action": hash})), false),
-        (of(json!({"path": "Patient.id", "action": "remove"})), false),
-    ] {
-        assert_eq!(!warned(any(), "own", own.clone(), fhir.clone()).is_empty(), is, "{own}");
     }
 }
 

@@ -61,6 +61,7 @@ impl Compiler<'_, '_> {
             let message = format!("there is no redaction profile or preset `{base}`");
             self.report.error(at, Code::MissingReference, message).nearest(base, names);
         }
+        self.check_secrets_of_preset(base, at);
         let line = self.line(name);
         if line.last().and_then(|last| self.base(last)).as_deref() == Some(name) {
             let message = format!("profile `{name}` extends itself, through {}", line.join(", "));
@@ -204,6 +205,17 @@ impl Compiler<'_, '_> {
         }
     }
 
+    /// Looks for the secrets that a preset asks for, on behalf of who takes it `at` this place.
+    pub(super) fn check_secrets_of_preset(&mut self, name: &str, at: &Node) {
+        for rule in preset::profile(name).iter().flat_map(|profile| &profile.rules) {
+            match &rule.action {
+                model::Action::Hash(model::HashOptions { key }) => self.check_secret(at, key),
+                model::Action::ShiftDates(model::ShiftOptions { key, .. }) => self.check_secret(at, key),
+                _ => (),
+            }
+        }
+    }
+
     fn check_secret(&mut self, at: &Node, secret: &model::Secret) {
         let name = &secret.env;
         if secret.previous.is_some() {
@@ -282,7 +294,7 @@ fn first_of(selectors: &[(&RedactionRule, Selector)], anchor: Anchor) -> *const 
 }
 
 /// Whether `earlier` touches everything that a later rule, which looks at `later`, could.
-fn takes_all(earlier: &RedactionRule, around: &Selector, rule: &RedactionRule, later: &Selector) -> bool {
+pub(super) fn takes_all(earlier: &RedactionRule, around: &Selector, rule: &RedactionRule, later: &Selector) -> bool {
     let ends_subtree = matches!(earlier.action, model::Action::Remove | model::Action::Keep | model::Action::Replace(_));
     let conditions = |rule: &RedactionRule, own: &Selector| {
         !(rule.siblings.is_empty() && rule.having.is_empty() && own.siblings.is_empty() && own.having.is_empty())
