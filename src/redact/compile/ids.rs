@@ -1,7 +1,7 @@
 //! Where a hash hides nothing: a profile hashes ids, and the route that it applies on takes ids.
 //!
 //! Who may ask for `/Patient/1` and sees what its id was hashed to has one line of a table that turns hashes back into
-//! ids; who may search by `_id` or by a reference fills it faster. That is a warning, since links that still join may be
+//! ids; who may search by `_id`, or by whom a resource is about, fills it faster. That is a warning, since links that still join may be
 //! worth it where ids tell nobody anything.
 
 use std::collections::BTreeSet;
@@ -96,8 +96,8 @@ fn takes_ids(rule: &Authorize, view: &Conditions) -> bool {
         (Some(own), Some(view)) => own.iter().any(|name| view.contains(name)),
         _ => true,
     };
-    // What may be searched by is granted by name, and `_id` and every reference are among the names.
-    let searches = |kind: &str| kind == "search" && allowed.search.as_ref().is_some_and(|names| !names.is_empty());
+    let names_person = |name: &String| ["_id", "patient", "subject"].contains(&name.as_str());
+    let searches = |kind: &str| kind == "search" && allowed.search.iter().flatten().any(names_person);
     let by_id = match &allowed.interactions {
         None => true,
         Some(kinds) => kinds.iter().any(|kind| BY_ID.contains(&kind.as_str()) || searches(kind)),
@@ -168,6 +168,8 @@ mod tests {
             (r#"[{"allow": {"interactions": ["read"]}}]"#, "{}", true),
             (r#"[{"allow": {"interactions": ["search"]}}]"#, "{}", false),
             (r#"[{"allow": {"interactions": ["search"], "search": ["_id"]}}]"#, "{}", true),
+            (r#"[{"allow": {"interactions": ["search"], "search": ["subject"]}}]"#, "{}", true),
+            (r#"[{"allow": {"interactions": ["search"], "search": ["gender"]}}]"#, "{}", false),
             (r#"[{"allow": {"interactions": ["create", "capabilities"]}}]"#, "{}", false),
             (r#"[{"allow": {"interactions": [], "operations": ["$everything"]}}]"#, "{}", true),
             (r#"[{"allow": {"interactions": [], "operations": []}}]"#, "{}", false),
