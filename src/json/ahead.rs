@@ -55,7 +55,7 @@ impl Ahead {
 
 impl Lexer {
     /// The member or element that comes next in the innermost container.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn ahead(&self, data: &[u8]) -> Option<Ahead> {
         if self.unfinished.is_some() {

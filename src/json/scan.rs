@@ -9,7 +9,7 @@ const BLOCK: usize = 16;
 
 /// The index, from `from` on, of the first byte that is not plain text inside a string: a quote, a backslash, a control
 /// character or the beginning of a character beyond ASCII. The length when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn end_of_plain(data: &[u8], from: usize) -> usize {
     let (blocks, tail) = data.get(from..).unwrap_or_default().as_chunks::<BLOCK>();
     let mut at = from;

@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::action::Action;
 use super::place::may_have_place;
 use super::program::{
-    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Position, Resource, Rule, RuleId, Simply, State, StateId, Verdict,
+    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Resource, Rule, RuleId, Simply, State, StateId, Verdict,
 };
 use super::syntax::{Anchor, Selector, Step};
 use super::tag::Tags;
-use super::transitions::{Name, Transitions};
+use super::transitions::{Name, Traits, Transitions};
 use crate::fhir::ResourceType;
 use crate::fhir::elements::{Kind, Type};
 
@@ -402,22 +402,18 @@ impl Builder<'_> {
         for (from, members) in (0..).zip(&self.members) {
             for Member { name: name_text, to, ordinal, is_modifier, is_required, of } in members {
                 let name = *names.entry(name_text).or_insert_with(|| table.intern(name_text));
-                let position = Position { resource: *to, root: DEAD };
-                let (ordinal, is_modifier, is_required) = (*ordinal, *is_modifier, *is_required);
                 let is = |name: &str| of.is_some_and(|of| of.name() == name);
-                let (is_instant, is_markup) = (is("instant"), is("xhtml"));
                 let is_ordinary = !may_have_place(name_text);
-                let is_untouched = is_ordinary && states.get(*to as usize).is_some_and(|to| to.simply == Simply::Untouched);
-                let arrival = Arrival {
-                    position,
-                    ordinal,
-                    is_modifier,
-                    is_required,
-                    is_instant,
-                    is_markup,
-                    is_ordinary,
-                    is_untouched,
-                };
+                let is_untouched = states.get(*to as usize).is_some_and(|to| to.simply == Simply::Untouched);
+                let traits = Traits::of(&[
+                    (Traits::MODIFIER, *is_modifier),
+                    (Traits::REQUIRED, *is_required),
+                    (Traits::INSTANT, is("instant")),
+                    (Traits::MARKUP, is("xhtml")),
+                    (Traits::ORDINARY, is_ordinary),
+                    (Traits::UNTOUCHED, is_ordinary && is_untouched),
+                ]);
+                let arrival = Arrival::known(*to, *ordinal, traits);
                 table.insert(from, name, arrival);
             }
         }

@@ -8,9 +8,10 @@
 use super::error::Error;
 use super::frame::{Frame, Task};
 use super::place::{Place, RESOURCE_TYPE};
-use super::program::{DEAD, Position, RuleId, Simply};
+use super::program::{Arrival, DEAD, Position, Simply};
 use super::redactor::{Redactor, Stream};
 use super::summary::Deed;
+use super::transitions::Traits;
 use crate::fhir::ResourceType;
 use crate::json::{Ahead, Token};
 
@@ -21,23 +22,37 @@ impl Redactor {
         if self.trace.is_some() {
             return Ok(());
         }
-        while let Some(frame) = self.frames.last() {
-            let (is_object, asks) = (frame.is_object, frame.asks);
-            if asks || !self.noted.is_empty() {
-                return Ok(());
-            }
+        while matches!(self.task, Task::Walk) && self.noted.is_empty() {
+            let depth = self.frames.len();
+            let Some(frame) = self.frames.last_mut().filter(|frame| !frame.asks) else { return Ok(()) };
             let Some(ahead) = self.lexer.ahead(stream.data) else {
                 let Some(end) = self.lexer.end_ahead(stream.data) else { return Ok(()) };
                 if self.is_too_much(end) {
                     return Ok(());
                 }
                 self.lexer.take_end(end);
-                self.close(stream)?;
+                self.express_close(stream)?;
                 continue;
             };
-            if self.is_too_much(ahead.start) {
+            // More is undecided than may be: the walk refuses it, where it should.
+            if self.draft.undecided(ahead.start) > self.options.hold_back {
                 return Ok(());
             }
+            let goes_on = ahead.comma.is_none() || self.opened == depth;
+            if frame.is_simple && goes_on && !ahead.is_container() {
+                let key = ahead.key(stream.data);
+                let arrival = self.program.automaton.known_member(frame.position.resource, key);
+                if let Some(bit) = arrival.filter(|arrival| arrival.is(Traits::UNTOUCHED)).and_then(Arrival::bit)
+                    && frame.had & bit == 0
+                {
+                    frame.had |= bit;
+                    frame.commas += usize::from(ahead.comma.is_some());
+                    self.lexer.take(&ahead);
+                    self.stays(ahead.end, stream);
+                    continue;
+                }
+            }
+            let is_object = frame.is_object;
             if let Some(comma) = ahead.comma {
                 self.comma(comma, stream);
             }
@@ -45,9 +60,6 @@ impl Redactor {
                 self.express_member(&ahead, stream)?;
             } else {
                 self.express_element(&ahead, stream)?;
-            }
-            if !matches!(self.task, Task::Walk) {
-                return Ok(());
             }
         }
         Ok(())
@@ -63,20 +75,26 @@ impl Redactor {
     fn express_member(&mut self, ahead: &Ahead, stream: &mut Stream<'_>) -> Result<(), Error> {
         let key = ahead.key(stream.data);
         let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
-        // What is in a label is told apart by its values.
-        let (drops, until, is_label) = (frame.drops, frame.until, frame.place == Place::Label);
-        let arrival = self.program.automaton.member(frame.position, key);
+        let Frame { position, drops, until, place, .. } = *frame;
+        let arrival = self.program.automaton.member(position, key);
         self.note_arrival(arrival, key)?;
         self.lexer.take(ahead);
-        if arrival.is_untouched && !drops && !is_label {
+        // What is in a label is told apart by its values.
+        let is_label = place == Place::Label;
+        if arrival.is(Traits::UNTOUCHED) && !drops && !is_label {
             if !ahead.is_container() {
                 self.stays(ahead.end, stream);
                 return Ok(());
             }
-            self.come_to(arrival, key, ahead.key)?;
-            return self.express_container(ahead, arrival.position, stream);
+            if ahead.value == Token::BeginArray {
+                // Its elements are what their key says.
+                self.come_to(arrival, key, ahead.key)?;
+            }
+            let start = self.member.start.take().unwrap_or(ahead.key);
+            self.express_container(ahead, arrival, start, stream);
+            return Ok(());
         }
-        if arrival.is_ordinary && !is_label {
+        if arrival.is(Traits::ORDINARY) && !is_label {
             let state = self.program.automaton.state(arrival.position.resource);
             let is_whole = |rule| rule < until && (!ahead.is_container() || state.first_inside >= rule);
             match state.simply {
@@ -88,7 +106,7 @@ impl Redactor {
                 Simply::Removes(rule) if is_whole(rule) => {
                     self.summary.count(rule, Deed::Remove);
                     self.member.start.get_or_insert(ahead.key);
-                    self.member.is_modifier = arrival.is_modifier;
+                    self.member.is_modifier = arrival.is(Traits::MODIFIER);
                     self.express_whole(ahead, false, stream);
                     return Ok(());
                 }
@@ -113,22 +131,58 @@ impl Redactor {
             self.stays(ahead.end, stream);
             return Ok(());
         }
-        self.expect_value();
-        self.express_container(ahead, position, stream)
+        let start = self.member.start.take().unwrap_or(ahead.start);
+        self.express_container(ahead, Arrival::unknown(position.resource), start, stream);
+        Ok(())
     }
 
-    /// A container begins that no rule touches, in one that does not drop what no rule touches.
-    fn express_container(&mut self, ahead: &Ahead, position: Position, stream: &mut Stream<'_>) -> Result<(), Error> {
-        let is_object = ahead.value == Token::BeginObject;
-        let until = self.frames.last().map_or(RuleId::MIN, |parent| parent.until);
-        if self.program.automaton.first_inside(position) >= until {
+    /// A container begins that no rule touches, in one that does not drop what no rule touches. What goes with it begins
+    /// at `start`.
+    #[inline]
+    fn express_container(&mut self, ahead: &Ahead, arrival: Arrival, start: usize, stream: &mut Stream<'_>) {
+        let Some(parent) = self.frames.last() else { return };
+        let (until, position, is_object) = (parent.until, arrival.position, ahead.value == Token::BeginObject);
+        let state = self.program.automaton.state(position.resource);
+        if state.first_inside >= until {
             self.express_whole(ahead, true, stream);
-            return Ok(());
+            return;
         }
+        let nulls = !is_object && parent.is_object && self.member.is_twin && self.options.format.is_fhir();
+        // The siblings of an array are those of its elements.
+        let facts = if parent.is_object { self.facts.len() } else { parent.facts };
         if is_object {
             self.seen.open();
         }
-        self.push(Frame { is_object, until, ..Frame::base(position, Place::Elsewhere) });
+        self.frames.push(Frame {
+            is_object,
+            until,
+            start: self.draft.offset(start),
+            value: self.draft.offset(ahead.start),
+            nulls,
+            facts,
+            is_modifier: arrival.is(Traits::MODIFIER),
+            asks: is_object && !state.watched.is_empty(),
+            is_simple: is_object,
+            ..Frame::base(position, Place::Elsewhere)
+        });
+    }
+
+    /// A container ends that was read.
+    #[inline]
+    fn express_close(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
+        let opened = self.is_opened();
+        let Some(frame) = self.frames.last() else { return Err(Error::Ended) };
+        let Frame { is_object, place, drops, lost, is_modifier, turned, facts, .. } = *frame;
+        // What else a container can be is more to see to.
+        if place != Place::Elsewhere || is_modifier || turned || !opened && (lost || drops) || self.frames.len() <= 2 {
+            return self.close(stream);
+        }
+        if is_object {
+            self.seen.close();
+            self.facts.truncate(facts);
+        }
+        self.frames.pop();
+        self.stays(self.lexer.at(), stream);
         Ok(())
     }
 

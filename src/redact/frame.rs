@@ -40,6 +40,8 @@ pub(super) struct Frame {
     pub(super) facts: usize,
     /// What rules ask about its members is not all known yet.
     pub(super) asks: bool,
+    /// A member of it that no rule touches stays whatever else it is.
+    pub(super) is_simple: bool,
 }
 
 impl Frame {
@@ -62,6 +64,7 @@ impl Frame {
             turned: false,
             facts: 0,
             asks: false,
+            is_simple: false,
         }
     }
 }

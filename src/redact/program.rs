@@ -235,10 +235,16 @@ impl Automaton {
         };
         if container.root != DEAD {
             let found = self.transitions.find(container.root, key, wanted);
-            arrival.position.root = found.map_or_else(|| self.state(container.root).other, |found| found.position.resource);
-            (arrival.is_ordinary, arrival.is_untouched) = (false, false);
+            arrival =
+                arrival.beside(found.map_or_else(|| self.state(container.root).other, |found| found.position.resource));
         }
         arrival
+    }
+
+    /// Where the member `key`, unescaped, of a value leads to that no rule from the root is about, if it is known.
+    #[inline]
+    pub(super) fn known_member(&self, container: StateId, key: &[u8]) -> Option<Arrival> {
+        self.transitions.find(container, key, Transitions::wanted(key))
     }
 
     /// The position of an element.

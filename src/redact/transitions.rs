@@ -10,20 +10,33 @@ use super::program::{DEAD, Position, StateId};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) position: Position,
-    /// Its number among the keys of the state, when R4 has it there.
-    pub(super) ordinal: Option<u8>,
-    /// The value modifies the resource or the element that it is directly in.
-    pub(super) is_modifier: bool,
+    traits: Traits,
+    /// Its number among the keys of the state, when R4 has it there; else [`NO_ORDINAL`].
+    ordinal: u8,
+}
+
+/// What is known of a value by its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits(u8);
+
+impl Traits {
+    /// It modifies the element that it stands in.
+    pub(super) const MODIFIER: Self = Self(1);
     /// The element has to be there.
-    pub(super) is_required: bool,
+    pub(super) const REQUIRED: Self = Self(2);
     /// It is an instant.
-    pub(super) is_instant: bool,
+    pub(super) const INSTANT: Self = Self(4);
     /// It is XHTML.
-    pub(super) is_markup: bool,
-    /// It is of R4, and neither a resource nor anything that has a [`Place`](super::place::Place) of its own.
-    pub(super) is_ordinary: bool,
-    /// And no rule touches it.
-    pub(super) is_untouched: bool,
+    pub(super) const MARKUP: Self = Self(8);
+    /// It is neither a resource nor anything that has a [`Place`](super::place::Place) of its own.
+    pub(super) const ORDINARY: Self = Self(16);
+    /// It is ordinary, and no rule touches it.
+    pub(super) const UNTOUCHED: Self = Self(32);
+
+    /// Those of the list that hold.
+    pub(super) fn of(all: &[(Self, bool)]) -> Self {
+        Self(all.iter().filter(|(_, holds)| *holds).fold(0, |all, (one, _)| all | one.0))
+    }
 }
 
 /// See the module's documentation.
@@ -50,9 +63,9 @@ struct Slot {
     length: u8,
     /// The name's first and last bytes: all of a short one.
     edges: u64,
+    traits: Traits,
     /// [`NO_ORDINAL`] when it has none.
     ordinal: u8,
-    flags: u8,
 }
 
 /// A key that is looked for.
@@ -66,13 +79,7 @@ pub(super) struct Wanted {
 const EDGES: usize = 2 * size_of::<u32>();
 
 const NO_ORDINAL: u8 = u8::MAX;
-const MODIFIER: u8 = 1;
-const REQUIRED: u8 = 2;
-const INSTANT: u8 = 4;
-const MARKUP: u8 = 8;
-const ORDINARY: u8 = 16;
-const UNTOUCHED: u8 = 32;
-const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, edges: 0, ordinal: NO_ORDINAL, flags: 0 };
+const FREE: Slot = Slot { from: DEAD, to: DEAD, start: 0, length: 0, edges: 0, traits: Traits(0), ordinal: NO_ORDINAL };
 
 impl Default for Arrival {
     fn default() -> Self {
@@ -81,20 +88,33 @@ impl Default for Arrival {
 }
 
 impl Arrival {
+    /// By a key that leads to a state.
+    pub(super) fn known(resource: StateId, ordinal: Option<u8>, traits: Traits) -> Self {
+        Self { traits, ordinal: ordinal.unwrap_or(NO_ORDINAL), ..Self::unknown(resource) }
+    }
+
     /// By a key that nobody knows.
     #[inline]
     pub(super) fn unknown(resource: StateId) -> Self {
-        let position = Position { resource, root: DEAD };
-        Self {
-            position,
-            ordinal: None,
-            is_modifier: false,
-            is_required: false,
-            is_instant: false,
-            is_markup: false,
-            is_ordinary: false,
-            is_untouched: false,
-        }
+        Self { position: Position { resource, root: DEAD }, traits: Traits(0), ordinal: NO_ORDINAL }
+    }
+
+    #[inline]
+    pub(super) fn is(self, one: Traits) -> bool {
+        self.traits.0 & one.0 != 0
+    }
+
+    /// The bit of its number, when R4 has it there.
+    #[inline]
+    pub(super) fn bit(self) -> Option<u64> {
+        (self.ordinal != NO_ORDINAL).then_some(1 << (self.ordinal & 63))
+    }
+
+    /// The same, and rules from the root lead on to a state of their own: what is decided depends on both.
+    #[inline]
+    pub(super) fn beside(self, root: StateId) -> Self {
+        let traits = Traits(self.traits.0 & !(Traits::ORDINARY.0 | Traits::UNTOUCHED.0));
+        Self { position: Position { root, ..self.position }, traits, ..self }
     }
 }
 
@@ -116,17 +136,8 @@ impl Transitions {
     pub(super) fn insert(&mut self, from: StateId, name: Name, to: Arrival) {
         let Name { start, length } = name;
         let Wanted { hash, edges } = Self::wanted(self.name(start, length));
-        let flags = [
-            (to.is_modifier, MODIFIER),
-            (to.is_required, REQUIRED),
-            (to.is_instant, INSTANT),
-            (to.is_markup, MARKUP),
-            (to.is_ordinary, ORDINARY),
-            (to.is_untouched, UNTOUCHED),
-        ];
-        let flags = flags.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
-        let ordinal = to.ordinal.unwrap_or(NO_ORDINAL);
-        let slot = Slot { from, to: to.position.resource, start, length, edges, ordinal, flags };
+        let Arrival { position, traits, ordinal } = to;
+        let slot = Slot { from, to: position.resource, start, length, edges, traits, ordinal };
         let mask = self.slots.len().saturating_sub(1);
         let mut at = Self::place(from, hash) & mask;
         while let Some(found) = self.slots.get_mut(at) {
@@ -140,7 +151,7 @@ impl Transitions {
 
     /// Where `key`, which was `wanted`, leads from a state, if it makes a difference there. The state is in
     /// `position.resource`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, from: StateId, key: &[u8], wanted: Wanted) -> Option<Arrival> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = Self::place(from, wanted.hash) & mask;
@@ -148,16 +159,8 @@ impl Transitions {
             let slot = self.slots.get(at)?;
             let is_alike = slot.from == from && slot.edges == wanted.edges && usize::from(slot.length) == key.len();
             if is_alike && (key.len() <= EDGES || self.name(slot.start, slot.length) == key) {
-                return Some(Arrival {
-                    position: Position { resource: slot.to, root: DEAD },
-                    ordinal: (slot.ordinal != NO_ORDINAL).then_some(slot.ordinal),
-                    is_modifier: slot.flags & MODIFIER != 0,
-                    is_required: slot.flags & REQUIRED != 0,
-                    is_instant: slot.flags & INSTANT != 0,
-                    is_markup: slot.flags & MARKUP != 0,
-                    is_ordinary: slot.flags & ORDINARY != 0,
-                    is_untouched: slot.flags & UNTOUCHED != 0,
-                });
+                let Slot { to, traits, ordinal, .. } = *slot;
+                return Some(Arrival { position: Position { resource: to, root: DEAD }, traits, ordinal });
             }
             if slot.from == DEAD {
                 return None;

@@ -11,6 +11,7 @@ use super::program::{Arrival, DEAD, Position};
 use super::redactor::{Redactor, Stream};
 use super::reference::is_reference_key;
 use super::summary::Deed;
+use super::transitions::Traits;
 use crate::fhir::ResourceType;
 use crate::json::{self, Token, unescape};
 
@@ -31,7 +32,7 @@ impl Redactor {
     #[inline]
     pub(super) fn note_arrival(&mut self, arrival: Arrival, key: &[u8]) -> Result<(), Error> {
         let Some(frame) = self.frames.last_mut() else { return Err(Error::Ended) };
-        match arrival.ordinal.map(|ordinal| 1_u64 << (ordinal & 63)) {
+        match arrival.bit() {
             Some(bit) if frame.had & bit != 0 => return Err(json::Error::RepeatedKey.into()),
             Some(bit) => frame.had |= bit,
             None => self.seen.insert(key)?,
@@ -59,10 +60,10 @@ impl Redactor {
             names_type: names_type && matches!(frame.place, Place::Resource(_)),
             is_twin: key.starts_with(b"_"),
             is_reference: is_reference_key(key),
-            is_modifier: arrival.is_modifier,
-            is_required: arrival.is_required,
-            is_instant: arrival.is_instant,
-            is_markup: arrival.is_markup,
+            is_modifier: arrival.is(Traits::MODIFIER),
+            is_required: arrival.is(Traits::REQUIRED),
+            is_instant: arrival.is(Traits::INSTANT),
+            is_markup: arrival.is(Traits::MARKUP),
         };
         if asks {
             self.ask(key);
@@ -267,6 +268,7 @@ impl Redactor {
             },
             is_modifier: self.member.is_modifier,
             asks: is_object && self.asks(position),
+            is_simple: is_object && !frame.drops && frame.place != Place::Label && position.root == DEAD,
             ..frame
         };
         self.frames.push(frame);
