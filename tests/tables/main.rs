@@ -49,7 +49,7 @@ fn main() {
             read(&entry["resource"], &mut types);
         }
     }
-    keep_those_of(&schema["definitions"], &mut types);
+    keep_those_of(schema.get("definitions").expect("the schema has definitions"), &mut types);
     let written = write(&types);
     fs::write(OUTPUT, &written).expect("the tables can be written");
     let elements: usize = types.values().map(|row| row.elements.len()).sum();
@@ -120,13 +120,13 @@ fn keep_those_of(definitions: &Value, types: &mut BTreeMap<String, Type>) {
 /// What the schema says of a type, or of the anonymous type at the end of a path; nothing of those that it has no use for.
 fn properties<'v>(definitions: &'v Value, path: &str) -> Option<&'v serde_json::Map<String, Value>> {
     let mut names = path.split('.');
-    let mut of = &definitions[names.next()?];
+    let mut of = definitions.get(names.next()?)?;
     for name in names {
-        let property = &of["properties"][name];
-        let reference = property["$ref"].as_str().or_else(|| property["items"]["$ref"].as_str())?;
-        of = &definitions[reference.strip_prefix("#/definitions/")?];
+        let property = of.get("properties")?.get(name)?;
+        let reference = property.get("$ref").or_else(|| property.get("items")?.get("$ref"))?.as_str()?;
+        of = definitions.get(reference.strip_prefix("#/definitions/")?)?;
     }
-    of["properties"].as_object()
+    of.get("properties")?.as_object()
 }
 
 /// The JSON members of an element: one, or one for each type of a choice.
