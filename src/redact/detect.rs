@@ -125,8 +125,8 @@ impl Detectors {
 
     /// Whether a text has nothing that any detector begins with, which most have not.
     fn cannot_match(&self, raw: &[u8]) -> bool {
-        let begins = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'\\' | 0x80..);
-        let is_host = |text: &[u8]| text.starts_with(b"://") || text.eq_ignore_ascii_case(b"www.");
+        let begins = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'\\' | b'/' | 0x80..);
+        let is_host = |text: &[u8]| text.eq_ignore_ascii_case(b"www.");
         self.0.iter().all(|ready| ready.pattern.is_none()) && !raw.iter().any(begins) && !raw.windows(4).any(is_host)
     }
 

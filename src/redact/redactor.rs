@@ -53,7 +53,7 @@ pub struct Options {
     /// In FHIR, the resource types that may leave; all when absent. Bundle, OperationOutcome and contained resources
     /// may always, while Parameters needs a grant.
     pub granted: Option<TypeSet>,
-    /// Limits on its form. `max_string` binds only strings that `mask` or `hash` have to see whole.
+    /// Limits on its form. `max_string` binds only strings that an action has to see whole: a narrative that is scanned, say.
     pub limits: Limits,
     /// How much may be held back, in bytes.
     pub hold_back: usize,
@@ -66,8 +66,9 @@ impl Options {
     /// The limits that stand where nothing else is said.
     #[must_use]
     pub fn new(format: Format) -> Self {
-        let limits = Limits { max_string: 64 << 10, ..Limits::default() };
-        Self { format, granted: None, limits, hold_back: 256 << 10, now: None }
+        let hold_back = 256 << 10;
+        let limits = Limits { max_string: hold_back, ..Limits::default() };
+        Self { format, granted: None, limits, hold_back, now: None }
     }
 }
 

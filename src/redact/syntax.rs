@@ -107,6 +107,11 @@ impl Selector {
         Self::new(Anchor::Root, vec![Vec::new()])
     }
 
+    /// Whether a member that it names has a name longer than this.
+    pub(super) fn has_longer_name(&self, length: usize) -> bool {
+        self.ways.iter().flatten().filter_map(Step::name).any(|name| name.len() > length)
+    }
+
     /// Whether it selects the resource or the answer itself.
     pub(super) fn is_whole(&self) -> bool {
         !matches!(self.anchor, Anchor::Type(_)) && self.ways.iter().any(Vec::is_empty)
@@ -142,8 +147,11 @@ impl Selector {
         self.ways.iter().filter_map(target).collect()
     }
 
-    /// The types that R4 gives to what holds that; none where no table is asked, or the rule begins at a datatype.
+    /// The types that R4 gives to what holds that; none where no table is asked.
     pub(super) fn containers(&self) -> Vec<Type> {
+        if let (Anchor::Type(of), true) = (self.anchor, self.ways.iter().all(Vec::is_empty)) {
+            return Type::all().filter(|around| around.elements().iter().any(|element| element.of() == of)).collect();
+        }
         let outer = |steps: &Vec<Step>| steps.split_last().map(|(_, outer)| outer.to_vec());
         let ways = self.ways.iter().filter_map(outer).collect();
         Self { ways, ..self.clone() }.targets()

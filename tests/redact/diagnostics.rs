@@ -28,6 +28,11 @@ fn a_rule_says_once_where_it_looks() {
     assert_eq!(rule(json!({"key": "a", "child": "b", "action": "remove"})), [format!("invalid-rule {at}/child")]);
     assert_eq!(rule(json!({"json_path": "a.b", "action": "remove"})), [format!("invalid-rule {at}/json_path")]);
     assert_eq!(rule(json!({"json_path": "$.a[-1]", "action": "remove"})), [format!("not-supported {at}/json_path")]);
+    for (length, problems) in [(254, 0), (255, 1), (300, 1)] {
+        assert_eq!(rule(json!({"key": "a".repeat(length), "action": "remove"})).len(), problems, "{length}");
+        let path = format!("$.x['{}']", "a".repeat(length));
+        assert_eq!(rule(json!({"json_path": path, "action": "remove"})).len(), problems, "{length}");
+    }
     for valid in [
         json!({"key": "a"}),
         json!({"path": "Patient.id"}),
@@ -53,6 +58,11 @@ fn a_condition_is_a_scalar_of_a_sibling() {
         rule(json!({"path": "Patient.identifier.value", "where": {"system.y": 1}, "action": "remove"})),
         [format!("invalid-rule {at}/system.y")]
     );
+    assert_eq!(
+        rule(json!({"type": "HumanName", "where": {"gendr": "male"}, "action": "remove"})),
+        [format!("invalid-rule {at}/gendr")]
+    );
+    assert_eq!(rule(json!({"type": "HumanName", "where": {"gender": "male"}, "action": "remove"})), [""; 0]);
     assert_eq!(rule(json!({"key": "a", "where": {"x": "1", "y": 2, "z": true, "n": null}, "action": "remove"})), [""; 0]);
 }
 

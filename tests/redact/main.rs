@@ -11,6 +11,8 @@ mod fixtures;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod presets;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod reference;

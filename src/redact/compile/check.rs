@@ -14,6 +14,9 @@ use crate::redact::syntax::{Anchor, Fault, FaultKind, Selector};
 /// The shortest secret that keys an HMAC with SHA-256 as it should be (RFC 2104 section 3).
 const SECRET_BYTES: usize = 32;
 
+/// The longest name of a member that a rule can look for: with `_` before it the table of keys can still say how long it is.
+const MAX_NAME: usize = u8::MAX as usize - 1;
+
 /// Primitives that are no string in JSON, so that what acts on strings would only remove them.
 const NO_STRINGS: &[&str] = &["boolean", "integer", "decimal", "positiveInt", "unsignedInt"];
 
@@ -98,6 +101,12 @@ impl Compiler<'_, '_> {
             }
         };
         match read {
+            Ok(selector) if selector.has_longer_name(MAX_NAME) => {
+                self.report
+                    .error(at.key(key), Code::InvalidRule, format!("a name is longer than {MAX_NAME} bytes"))
+                    .help("remove what is around such a member");
+                None
+            }
             Ok(selector) => Some(selector),
             Err(Fault { kind, message, help }) => {
                 let code = match kind {
@@ -129,8 +138,9 @@ impl Compiler<'_, '_> {
                 let is_known = |of: &Type| of.element(name).is_some_and(|found| found.of().kind() == Kind::Primitive);
                 if !types.is_empty() && !types.iter().any(is_known) {
                     let names = types.iter().flat_map(|of| of.elements().iter().map(Element::name));
-                    let owners: Vec<&str> = types.iter().map(|of| of.name()).collect();
-                    let message = format!("R4 has no scalar element `{name}` in `{}`", owners.join("`, `"));
+                    let owners: Vec<&str> = types.iter().map(|of| of.name()).take(4).collect();
+                    let more = if types.len() > owners.len() { " and others" } else { "" };
+                    let message = format!("R4 has no scalar element `{name}` in `{}`{more}", owners.join("`, `"));
                     self.report.error(at, Code::InvalidRule, message).nearest(name, names);
                 }
             }

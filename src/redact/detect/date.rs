@@ -31,11 +31,13 @@ const MONTHS: &[&str] = &[
     "dec",
 ];
 const CUES: &[&str] = &["dob", "birth", "born", "birthdate", "date", "on", "dod", "died"];
+/// Those after which eight digits, or a short year behind dots, are nothing else.
+const SURE_CUES: &[&str] = &["dob", "birth", "born", "birthdate", "date", "dod", "died"];
 
 /// A date. The time after an ISO date goes with it.
 pub(super) fn date(text: &[u8], at: usize) -> Option<Range<usize>> {
     if begins_digits(text, at) && (free_before(text, at) || has_cue(text, at, CUES)) && before(text, at) != b'/' {
-        return numeric(text, at).map(|end| at..end);
+        return numeric(text, at).or_else(|| announced(text, at)).map(|end| at..end);
     }
     let begins_word = byte(text, at).is_ascii_alphabetic() && !before(text, at).is_ascii_alphabetic();
     begins_word.then(|| named(text, at)).flatten()
@@ -44,14 +46,21 @@ pub(super) fn date(text: &[u8], at: usize) -> Option<Range<usize>> {
 fn numeric(text: &[u8], at: usize) -> Option<usize> {
     let mut here = Cursor::new(text, at);
     let first = here.digits(1..5)?;
-    let separator = here.eat(b"-/.")?;
+    let spaced = here.eat(b" ").is_some();
+    let separator = here.eat(if spaced { b"-/" } else { b"-/." })?;
+    here.eat(if spaced { b" " } else { b"" });
     let second = here.digits(1..5)?;
     let two = here;
-    let third = here.eat(&[separator]).and_then(|_| here.digits(1..5));
+    here.eat(if spaced { b" " } else { b"" });
+    let more = here.eat(&[separator]);
+    here.eat(if spaced { b" " } else { b"" });
+    let third = more.and_then(|_| here.digits(1..5));
     let whole = match (first.len(), second.len(), third) {
         (4, 1 | 2, Some(day)) => day.len() < 3 && is_year(first) && is_month(second) && is_day(second, day),
         (1 | 2, 1 | 2, Some(year)) if year.len() == 4 => is_year(year) && is_day(first, second),
-        (1 | 2, 1 | 2, Some(year)) if year.len() == 2 => separator != b'.' && is_day(first, second),
+        (1 | 2, 1 | 2, Some(year)) if year.len() == 2 && !spaced => {
+            (separator != b'.' || has_cue(text, at, SURE_CUES)) && is_day(first, second)
+        }
         _ => false,
     };
     if whole {
@@ -65,7 +74,18 @@ fn numeric(text: &[u8], at: usize) -> Option<usize> {
         _ => false,
     };
     let ends = free_after(text, two.at) && byte(text, two.at) != separator;
-    (months && third.is_none() && ends).then_some(two.at)
+    (months && !spaced && third.is_none() && ends).then_some(two.at)
+}
+
+/// The end of eight digits after a cue: year, month and day, or the year last.
+fn announced(text: &[u8], at: usize) -> Option<usize> {
+    let mut here = Cursor::new(text, at);
+    let digits = here.digits(8..9)?;
+    let (first, last) = (digits.get(..4)?, digits.get(4..)?);
+    let day = |of: &[u8]| of.split_at_checked(2).is_some_and(|(one, other)| is_day(one, other));
+    let year_first = is_year(first) && last.get(..2).is_some_and(is_month) && day(last);
+    let fits = year_first || is_year(last) && day(first);
+    (fits && free_after(text, here.at) && has_cue(text, at, SURE_CUES)).then_some(here.at)
 }
 
 /// The end of the time that follows an ISO date, or of the date.

@@ -43,7 +43,11 @@ pub(super) fn email(text: &[u8], at: usize) -> Option<Range<usize>> {
     (start < at && (literal || numeric)).then_some(start..end)
 }
 
-/// A URL (RFC 3986): any scheme and `://`, or `www.`, and what follows up to a space, a quote or an angle bracket.
+/// Top domains under which a host is known for one although only a path follows it.
+const TOPS: &[&str] = &["com", "org", "net", "edu", "gov", "mil", "io", "me", "info", "us", "ca", "uk", "app", "health"];
+
+/// A URL (RFC 3986): any scheme and `://`, or `www.`, and what follows up to a space, a quote or an angle bracket; also a
+/// host under a top domain that everybody knows, with a path.
 pub(super) fn url(text: &[u8], at: usize) -> Option<Range<usize>> {
     let (start, after) = if text.get(at..)?.starts_with(b"://") {
         let start = back(text, at, usize::MAX, |byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -54,17 +58,40 @@ pub(super) fn url(text: &[u8], at: usize) -> Option<Range<usize>> {
         && !is_word(before(text, at))
     {
         (at, at.saturating_add(4))
+    } else if byte(text, at) == b'/' {
+        let start = host(text, at)?;
+        return Some(start..end_of_url(text, at));
     } else {
         return None;
     };
     // What follows is read only when it is a match, so that no byte is read again.
     (start < at || after == at.saturating_add(4)).then_some(())?;
-    let mut here = Cursor::new(text, after);
+    let end = end_of_url(text, after);
+    (end > after).then_some(start..end)
+}
+
+/// Where the host begins whose path the slash at `at` begins.
+fn host(text: &[u8], at: usize) -> Option<usize> {
+    let next = byte(text, at.saturating_add(1));
+    let top = back(text, at, 7, |byte| byte.is_ascii_alphabetic());
+    let is_top = TOPS.iter().any(|known| text.get(top..at).is_some_and(|top| top.eq_ignore_ascii_case(known.as_bytes())));
+    if !is_top || before(text, top) != b'.' || !is_word(next) {
+        return None;
+    }
+    let start = back(text, top, 253, |byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    let host = text.get(start..at)?;
+    let whole = !host.starts_with(b".") && !host.windows(2).any(|two| two == b"..") && !is_word(before(text, start));
+    (whole && before(text, start) != b'/').then_some(start)
+}
+
+/// Where a URL ends of which this is left, without what belongs to the sentence around it.
+fn end_of_url(text: &[u8], at: usize) -> usize {
+    let mut here = Cursor::new(text, at);
     let rest = here.run(usize::MAX, |byte| byte > b' ' && byte != SYMBOL && !b"<>\"".contains(&byte));
     let closes = |byte: &u8| b".,;:!?'".contains(byte) || matches!(byte, b')' | b']' | b'}');
     let opens = rest.iter().any(|byte| b"([{".contains(byte));
     let trailing = rest.iter().rev().take_while(|byte| closes(byte) && !(opens && b")]}".contains(byte))).count();
-    (trailing < rest.len()).then(|| start..here.at.saturating_sub(trailing))
+    here.at.saturating_sub(trailing)
 }
 
 /// An IP address: four numbers up to 255 with dots and no fifth, or what RFC 4291 section 2.2 has for IPv6.

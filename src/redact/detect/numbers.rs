@@ -9,26 +9,56 @@ use super::cursor::{
 const SSN_CUES: &[&str] = &["ssn", "ssns", "ss", "soc", "sec", "security", "social"];
 const ZIP_CUES: &[&str] = &["zip", "zipcode", "postal"];
 
-/// A Social Security number: 3-2-4 digits with dashes, spaces or dots; nine digits together only after a word such as
-/// `SSN`. Numbers that the SSA never gives out (area 000, 666, 900–999, group 00, serial 0000) are none.
+/// A Social Security number: 3-2-4 digits with dashes, spaces, dots or underscores; nine digits together, or in other
+/// groups, only after a word such as `SSN`. Numbers that the SSA never gives out (area 000, 666, 900–999, group 00, serial
+/// 0000) are none.
 pub(super) fn us_ssn(text: &[u8], at: usize) -> Option<Range<usize>> {
     if !begins_digits(text, at) {
         return None;
     }
     let mut here = Cursor::new(text, at);
-    let first = here.digits(3..10)?;
-    let (area, group, serial) = if first.len() == 9 {
-        (first.get(..3)?, first.get(3..5)?, first.get(5..)?)
-    } else {
-        here.eat(b"- .")?;
-        let group = here.digits(2..3)?;
-        here.eat(b"- .")?;
-        (Some(first).filter(|area| area.len() == 3)?, group, here.digits(4..5)?)
-    };
+    let (mut digits, mut lengths) = ([0; 9], [0; 3]);
+    let mut count = 0;
+    for length in &mut lengths {
+        let group = here.digits(1..10)?;
+        for (to, from) in digits.iter_mut().skip(count).zip(group) {
+            *to = *from;
+        }
+        *length = group.len();
+        count = count.saturating_add(group.len());
+        if count >= 9 {
+            break;
+        }
+        between(&mut here)?;
+    }
+    let [area, group, serial] = [digits.get(..3)?, digits.get(3..5)?, digits.get(5..)?];
     let given = !matches!(number(area), 0 | 666 | 900..) && number(group) != 0 && number(serial) != 0;
-    let announced = || has_cue(text, at, SSN_CUES);
-    let fits = if first.len() == 9 { announced() } else { free_before(text, at) || announced() };
-    (given && fits && free_after(text, here.at)).then_some(at..here.at)
+    let written = text.get(at..here.at).unwrap_or_default();
+    let usual = lengths == [3, 2, 4] && !written.contains(&b'/');
+    let announced = || has_cue(text, at, SSN_CUES) || ends_in(text, at, b"s.s.n.");
+    let fits = usual && free_before(text, at) || announced();
+    (count == 9 && given && fits && free_after(text, here.at)).then_some(at..here.at)
+}
+
+/// Goes past what separates groups of digits.
+fn between(here: &mut Cursor<'_>) -> Option<u8> {
+    let space = here.eat(b" ");
+    let mark = here.eat(b"-._/");
+    let more = mark.and_then(|_| here.eat(b" "));
+    mark.or(space).or(more)
+}
+
+/// Whether a word and what follows it stands right before `at`, in any case.
+fn ends_with(text: &[u8], at: usize, word: &str) -> bool {
+    let start = at.saturating_sub(word.len());
+    text.get(start..at).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes())) && !is_word(before(text, start))
+}
+
+/// Whether this stands before `at`, in any case, and perhaps a space or a colon.
+fn ends_in(text: &[u8], at: usize, wanted: &[u8]) -> bool {
+    let end = back(text, at, 3, |byte| b" :#".contains(&byte));
+    let start = end.saturating_sub(wanted.len());
+    text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(wanted)) && !is_word(before(text, start))
 }
 
 /// A National Provider Identifier: ten digits, the first a 1 or 2, whose check digit (ISO 7812, with the prefix 80840)
@@ -82,7 +112,7 @@ pub(super) fn payment_card(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mut digits = here.digits(4..20)?.to_vec();
     let mut groups = vec![(digits.len(), here.at)];
     while (4..19).contains(&digits.len()) && groups.first()?.0 == 4 {
-        here.eat(b"- ");
+        here.eat(b"- .");
         let Some(group) = here.digits(1..7) else { break };
         digits.extend_from_slice(group);
         groups.push((digits.len(), here.at));
@@ -213,8 +243,12 @@ pub(super) fn mrn(text: &[u8], at: usize) -> Option<Range<usize>> {
     let letters = back(text, dash, 3, |byte| byte.is_ascii_alphabetic());
     // What stands before the digits is the cue itself, or letters of the number after the cue.
     let begin = [at, letters].into_iter().find(|begin| {
-        let is_medical = |cue: usize| lower(text.get(cue.saturating_sub(8)..cue).unwrap_or_default()) == "medical ";
-        has_cue(text, *begin, &["mrn", "mrns"]) || cue(text, *begin, &["record", "rec"]).is_some_and(is_medical)
+        let is_medical = |cue: usize| ["medical ", "med ", "med. "].iter().any(|word| ends_with(text, cue, word));
+        let is_abbreviated = back(text, *begin, 4, |byte| b" :#".contains(&byte));
+        let mr = is_abbreviated < *begin
+            && text.get(is_abbreviated..*begin).is_some_and(|between| between.contains(&b'#'))
+            && ends_in(text, is_abbreviated, b"mr");
+        mr || has_cue(text, *begin, &["mrn", "mrns"]) || cue(text, *begin, &["record", "rec"]).is_some_and(is_medical)
     })?;
     let mut here = Cursor::new(text, at);
     let mut count = here.digits(1..13)?.len();

@@ -25,15 +25,18 @@ const CUES: &[&str] = &[
     "voicemail",
 ];
 
+/// Words that announce nothing but a number to call.
+const SURE_CUES: &[&str] = &["phone", "telephone", "tel", "cell", "mobile", "fax", "pager"];
+
 /// A telephone number, with its extension. Ten digits together or with spaces alone count where area and exchange are
 /// ones that the plan has (they begin with 2 to 9); with other separators ten digits in 3-3-4 always do. Seven digits
-/// count after a word such as `phone`.
+/// count after a word such as `phone`, and after one that can mean nothing else any 7 to 15.
 pub(super) fn phone(text: &[u8], at: usize) -> Option<Range<usize>> {
     let end = match byte(text, at) {
         b'+' if !is_word(before(text, at)) => nanp(text, at.saturating_add(1)).or_else(|| e164(text, at)),
-        b'(' => nanp(text, at),
+        b'(' => nanp(text, at).or_else(|| announced(text, at)),
         _ if begins_digits(text, at) && (free_before(text, at) || has_cue(text, at, CUES)) => {
-            nanp(text, at).or_else(|| local(text, at))
+            nanp(text, at).or_else(|| local(text, at)).or_else(|| announced(text, at))
         }
         _ => None,
     }?;
@@ -89,11 +92,20 @@ fn separator(here: &mut Cursor<'_>) -> Option<bool> {
 
 /// The end of a `+` and 7 to 15 digits in groups.
 fn e164(text: &[u8], at: usize) -> Option<usize> {
-    let mut here = Cursor::new(text, at.saturating_add(1));
+    let first = at.saturating_add(1);
+    matches!(byte(text, first), b'1'..=b'9').then(|| groups(text, first)).flatten()
+}
+
+/// The end of 7 to 15 digits in groups after a cue.
+fn announced(text: &[u8], at: usize) -> Option<usize> {
+    has_cue(text, at, SURE_CUES).then(|| groups(text, at)).flatten()
+}
+
+/// The end of 7 to 15 digits in groups, the first perhaps in parentheses.
+fn groups(text: &[u8], at: usize) -> Option<usize> {
+    let mut here = Cursor::new(text, at);
+    here.eat(b"(");
     let (mut count, mut end) = (0_usize, here.at);
-    if !matches!(here.peek(), b'1'..=b'9') {
-        return None;
-    }
     while let Some(group) = here.digits(1..16) {
         count = count.saturating_add(group.len());
         if count > 15 {

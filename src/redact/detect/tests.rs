@@ -182,6 +182,18 @@ fn a_long_text_of_anything_takes_linear_time() {
         "ab1",
         "f:",
         "1a:",
+        "a.com/",
+        "com/",
+        "/",
+        "tel 1 ",
+        "tel (1-",
+        "DOB 12/",
+        "1 / ",
+        "1_",
+        "SSN 1 ",
+        "MR#",
+        "&#49",
+        "&#x",
     ] {
         let time = |size: usize| {
             let text = unit.repeat(size / unit.len());

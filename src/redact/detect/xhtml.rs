@@ -15,17 +15,25 @@ use crate::json::{Characters, Error};
 /// Elements that end a line or a cell; all others leave text together.
 const BLOCKS: &[&str] = &[
     "address",
+    "article",
+    "aside",
     "blockquote",
+    "body",
+    "button",
     "caption",
     "center",
     "col",
     "colgroup",
     "dd",
+    "details",
     "dir",
     "div",
     "dl",
     "dt",
     "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
     "form",
     "h1",
     "h2",
@@ -33,19 +41,32 @@ const BLOCKS: &[&str] = &[
     "h4",
     "h5",
     "h6",
+    "header",
     "hr",
+    "html",
     "img",
+    "label",
+    "legend",
     "li",
+    "main",
     "menu",
+    "nav",
     "ol",
+    "optgroup",
+    "option",
     "p",
     "pre",
+    "section",
+    "select",
+    "summary",
     "table",
     "tbody",
     "td",
+    "textarea",
     "tfoot",
     "th",
     "thead",
+    "title",
     "tr",
     "ul",
 ];
@@ -275,30 +296,37 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Reads a character reference after its `&`: what it stands for, what follows, and where it ends.
+/// Reads a character reference after its `&`: what it stands for, what follows, and where it ends. One by number needs no
+/// semicolon, since HTML reads it without.
 fn reference(mut here: Characters<'_>) -> Option<(char, Characters<'_>, u32)> {
     let mut name = String::new();
-    let (mut code, mut digits) = (0_u32, 0_usize);
+    let (mut code, mut digits, mut end) = (0_u32, 0_usize, 0);
     let mut radix = None;
-    while let Some((character, span)) = here.next() {
+    let meant = |code: u32| char::from_u32(code).unwrap_or('\u{fffd}');
+    loop {
+        let before = here.clone();
+        let Some((character, span)) = here.next() else {
+            return (digits > 0).then(|| (meant(code), before, end));
+        };
+        let span = narrow(&span);
         match (character, radix) {
-            (';', Some(_)) => {
-                let meant = char::from_u32(code).filter(|_| digits > 0).unwrap_or('\u{fffd}');
-                return Some((meant, here, narrow(&span).end));
-            }
+            (';', Some(_)) => return Some((if digits > 0 { meant(code) } else { '\u{fffd}' }, here, span.end)),
             (';', None) => {
                 let named = NAMED.iter().find(|(known, _)| *known == name);
-                return (!name.is_empty()).then(|| (named.map_or('\u{fffd}', |found| found.1), here, narrow(&span).end));
+                return (!name.is_empty()).then(|| (named.map_or('\u{fffd}', |found| found.1), here, span.end));
             }
             ('#', None) if name.is_empty() => radix = Some(10),
             ('x' | 'X', Some(10)) if digits == 0 => radix = Some(16),
-            (_, Some(radix)) => {
-                code = code.saturating_mul(radix).saturating_add(character.to_digit(radix)?);
-                digits = digits.saturating_add(1);
-            }
+            (_, Some(radix)) => match character.to_digit(radix) {
+                Some(digit) => {
+                    code = code.saturating_mul(radix).saturating_add(digit);
+                    digits = digits.saturating_add(1);
+                }
+                None => return (digits > 0).then(|| (meant(code), before, end)),
+            },
             (_, None) if character.is_ascii_alphanumeric() && name.len() < 32 => name.push(character),
             _ => return None,
         }
+        end = span.end;
     }
-    None
 }

@@ -6,12 +6,18 @@ use crate::fhir::ResourceType;
 use crate::fhir::elements::{Kind, Type};
 use crate::policy::diagnostic::nearest;
 
+/// Types that nothing has itself: what others are made from.
+const ABSTRACT: &[&str] = &["Resource", "DomainResource", "BackboneElement"];
+
 /// Reads `Patient.identifier.value`.
 pub(super) fn of_resource(text: &str) -> Result<Selector, Fault> {
     let (first, rest) = text.split_once('.').map_or((text, None), |(first, rest)| (first, Some(rest)));
     let known = ResourceType::parse(first).and_then(|kind| Some((kind, Type::of_resource(kind)?)));
     let Some((kind, of)) = known else {
         let help = match (Type::named(first), nearest(first, ResourceType::names().iter().copied())) {
+            _ if ABSTRACT.contains(&first) => {
+                "name a type that resources have, as in `Patient.name`; for all of them write `type` or `key`".to_owned()
+            }
             (Some(_), _) => {
                 format!("for all elements of that datatype write `\"type\": \"{first}\"`, with `child` for what is in it")
             }
@@ -26,14 +32,15 @@ pub(super) fn of_resource(text: &str) -> Result<Selector, Fault> {
 
 /// Reads `Address` and `line`. What stands beside a primitive, in its twin, is an `Element`.
 pub(super) fn of_datatype(name: &str, child: Option<&str>) -> Result<Selector, Fault> {
-    let of = Type::named(name).filter(|of| of.name() != "BackboneElement");
+    let of = Type::named(name).filter(|of| !ABSTRACT.contains(&of.name()));
     let Some(of) = of else {
         let all = Type::all().filter(|of| matches!(of.kind(), Kind::Primitive | Kind::Complex));
-        let near = nearest(name, all.map(Type::name));
-        let help = near.map_or_else(
-            || "name a datatype, as `HumanName` or `date`".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let near = nearest(name, all.map(Type::name).filter(|name| !ABSTRACT.contains(name)));
+        let help = match (name, near) {
+            ("SimpleQuantity" | "MoneyQuantity", _) => "it is a `Quantity` wherever R4 has it".to_owned(),
+            (_, Some(near)) => format!("did you mean `{near}`?"),
+            (_, None) => "name a datatype, as `HumanName` or `date`".to_owned(),
+        };
         return Err(fault(UnknownType, format!("R4 has no datatype `{name}`"), help));
     };
     if !matches!(of.kind(), Kind::Primitive | Kind::Complex) {
@@ -146,6 +153,10 @@ mod tests {
                 "HumanName.family",
                 "UnknownType: R4 has no resource type `HumanName` (for all elements of that datatype write `\"type\": \"HumanName\"`, with `child` for what is in it)",
             ),
+            (
+                "DomainResource.text",
+                "UnknownType: R4 has no resource type `DomainResource` (name a type that resources have, as in `Patient.name`; for all of them write `type` or `key`)",
+            ),
             ("Patient..name", "Invalid: an element name is empty (write names with one dot between them)"),
             ("Patient.nmae", "Invalid: R4 has no element `nmae` in `Patient` (did you mean `name`?)"),
             (
@@ -192,6 +203,12 @@ mod tests {
             ("Address", Some("line"), ".line"),
             ("Timing", Some("repeat.bounds[x]"), ".repeat.boundsDuration .repeat.boundsPeriod .repeat.boundsRange"),
             ("Humanname", None, "UnknownType: R4 has no datatype `Humanname` (did you mean `HumanName`?)"),
+            (
+                "SimpleQuantity",
+                None,
+                "UnknownType: R4 has no datatype `SimpleQuantity` (it is a `Quantity` wherever R4 has it)",
+            ),
+            ("Resource", None, "UnknownType: R4 has no datatype `Resource` (name a datatype, as `HumanName` or `date`)"),
             ("Patient", None, "Invalid: `Patient` is no datatype (write `\"path\": \"Patient\"`)"),
             ("Address", Some("lines"), "Invalid: R4 has no element `lines` in `Address` (did you mean `line`?)"),
         ] {
