@@ -224,7 +224,7 @@ impl HashKey {
         let id = if is_reference { id_in(text) } else { None }.unwrap_or(0..text.len());
         let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
         // Some servers number versions, others make them of the time: the reference then leads to the current one.
-        let numbered = |after: &&str| after.trim_start_matches("/_history/").parse::<u32>().is_ok();
+        let numbered = |after: &&str| after.strip_prefix("/_history/").is_some_and(|number| number.parse::<u32>().is_ok());
         let (before, after) = (part(0..id.start), Some(part(id.end..text.len())).filter(numbered).unwrap_or_default());
         let hash = recent.hash(self.name, part(id.clone()).as_bytes(), || self.hex(part(id.clone()).as_bytes()));
         out.push(b'"');

@@ -65,8 +65,8 @@ pub(super) struct Within {
     noted: Vec<ConditionId>,
     /// What the patient is looked for in.
     patient_of: Option<PatientOf>,
-    /// The member at hand, where an Age or a patient asks for its value.
-    key: Option<Box<[u8]>>,
+    /// The member at hand, where an Age or a patient asks for its value; else empty.
+    key: Vec<u8>,
     /// The member inside that one is `reference`.
     in_reference: bool,
 }
@@ -112,7 +112,7 @@ impl Redactor {
         let rules = states.iter().flat_map(|state| &state.verdicts).filter_map(|verdict| self.program.rule(verdict.rule));
         let left = rules.flat_map(|rule| rule.having.iter().copied()).collect();
         self.found = Found::default();
-        let (noted, key, in_reference) = (Vec::new(), None, false);
+        let (noted, key, in_reference) = (Vec::new(), Vec::new(), false);
         self.begin_scout(Sought::Within(Within { position, place, left, noted, patient_of, key, in_reference }));
         Ok(())
     }
@@ -147,15 +147,17 @@ impl Redactor {
         if self.found.truths.iter().any(|(id, _)| is_about(id)) {
             return Err(json::Error::RepeatedKey.into());
         }
-        (within.noted, within.left) = std::mem::take(&mut within.left).into_iter().partition(is_about);
-        let asks = AgeParts::default().part(&key).is_some() || within.patient_of.is_some();
-        within.key = asks.then(|| key.into());
+        within.noted.extend(within.left.extract_if(.., |id| is_about(id)));
+        within.key.clear();
+        if within.patient_of.is_some() || AgeParts::default().part(&key).is_some() {
+            within.key.extend_from_slice(&key);
+        }
         within.in_reference = false;
         Ok(())
     }
 
     fn note_truth(&mut self, within: &mut Within, scalar: Option<(Token, &[u8])>) {
-        for id in std::mem::take(&mut within.noted) {
+        for id in within.noted.drain(..) {
             let Some(condition) = self.program.condition(id) else { continue };
             let truth = Truth::of(condition, scalar);
             self.found.truths.push((id, truth));
@@ -164,16 +166,19 @@ impl Redactor {
 
     /// A member's own scalar, where an Age or a Patient's `id` asks for it.
     fn note_own(&mut self, within: &mut Within, token: Token, raw: &[u8]) {
-        let Some(key) = within.key.take().filter(|_| matches!(token, Token::String | Token::Number)) else { return };
+        if within.key.is_empty() || !matches!(token, Token::String | Token::Number) {
+            return;
+        }
+        let key = within.key.as_slice();
         let text = String::from_utf8_lossy(&unescape(raw)).into_owned();
         let patient = match within.patient_of {
-            Some(PatientOf::Resource(kind)) if kind.name() == "Patient" && *key == *b"id" => Some(text.as_str()),
-            Some(PatientOf::Entry) if *key == *b"fullUrl" => patient_in(&text),
+            Some(PatientOf::Resource(kind)) if kind.name() == "Patient" && key == b"id" => Some(text.as_str()),
+            Some(PatientOf::Entry) if key == b"fullUrl" => patient_in(&text),
             _ => None,
         };
         if let Some(patient) = patient {
             self.found.patient = Some(patient.into());
-        } else if let Some(part) = self.found.age.part(&key) {
+        } else if let Some(part) = self.found.age.part(key) {
             *part = Some(text);
         }
     }
@@ -181,7 +186,7 @@ impl Redactor {
     fn note_reference(&mut self, within: &mut Within, stream: &Stream<'_>) {
         within.in_reference = false;
         let is_asked = matches!(within.patient_of, Some(PatientOf::Resource(kind)) if kind.name() != "Patient");
-        if !is_asked || !within.key.as_deref().is_some_and(|key| PATIENTS.contains(&key)) {
+        if !is_asked || !PATIENTS.contains(&within.key.as_slice()) {
             return;
         }
         let text = String::from_utf8_lossy(&unescape(self.lexer.text(Token::String, stream.data))).into_owned();
