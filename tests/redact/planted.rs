@@ -290,3 +290,41 @@ fn safe_harbor_leaves_no_age_over_89_in_whatever_unit() {
         assert_eq!(output.matches(r#""value":90"#).count(), if left.is_some() { 0 } else { 2 }, "{value} {code}: {output}");
     }
 }
+
+/// Over the published examples of R4, say, which are not part of this repository: of each resource nothing is left that
+/// may not be, it keeps its type, and what leaves does not depend on the pieces. A file that does not hold one resource of
+/// R4 is passed over.
+///
+/// `CAREWARDEN_EXAMPLES=folder cargo test --test redact examples -- --ignored --nocapture`
+#[test]
+#[ignore = "needs a folder of examples"]
+#[expect(clippy::print_stdout, reason = "it says what it saw")]
+fn safe_harbor_leaves_nothing_in_a_folder_of_examples() {
+    let program = safe_harbor();
+    let folder = std::env::var("CAREWARDEN_EXAMPLES").expect("CAREWARDEN_EXAMPLES names a folder");
+    let (mut types, mut refused) = (BTreeSet::new(), Vec::new());
+    let mut ran = 0;
+    for file in std::fs::read_dir(folder).expect("it can be listed") {
+        let path = file.expect("a file").path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let Ok(came) = serde_json::from_str::<Value>(&text) else { continue };
+        let Some(kind) = came["resourceType"].as_str().filter(|kind| ResourceType::parse(kind).is_some()) else { continue };
+        let mut options = Options::new(Format::FhirJson);
+        options.now = Some(1_795_500_000);
+        let outcome = run(&program, options, [text.as_bytes()]);
+        let pieces = run(&program, options, text.as_bytes().chunks(977));
+        assert_eq!((outcome.verdict, &outcome.summary), (pieces.verdict, &pieces.summary), "{}", path.display());
+        if let Err(error) = outcome.verdict {
+            refused.push(format!("{}: {error}", path.display()));
+            continue;
+        }
+        assert!(outcome.output == pieces.output, "{}: it depends on the pieces", path.display());
+        let left: Value = serde_json::from_slice(&outcome.output).expect("JSON");
+        assert_eq!(first_left(&left), None, "{}", path.display());
+        assert_eq!(left["resourceType"], kind, "{}", path.display());
+        types.insert(kind.to_owned());
+        ran += 1;
+    }
+    println!("{ran} resources of {} types; refused: {refused:#?}", types.len());
+    assert!(types.len() >= 60, "only {} types", types.len());
+}

@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::support::{program, run};
 
 /// Cases a property runs; `CAREWARDEN_CASES` asks for others.
-const CASES: u64 = 600;
+const CASES: u64 = if cfg!(target_family = "wasm") { 100 } else { 600 };
 
 fn seeds() -> Vec<u64> {
     match std::env::var("CAREWARDEN_SEED") {
