@@ -1,5 +1,5 @@
-# Builds Carewarden, shows it on a real Envoy, and tests it. Needs Rust (rustup), Python 3, Node and a C compiler; all that
-# is made or installed stays under target/ and envoy/ (git-ignored).
+# Builds Carewarden, shows it on a real Envoy, and tests it. Needs Rust (rustup), Python 3, Node, and compilers of C and C++;
+# all that is made or installed stays under target/ and envoy/ (git-ignored).
 
 PORT ?= 8443
 ADMIN_PORT ?= 9901
@@ -12,9 +12,14 @@ WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\
 TOOLS := target/tools
 WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
+# How long each fuzz target runs, and which there are. What they find interesting is kept for the next run.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= lexer redactor detectors tree
+FUZZ := $(CURDIR)/target/fuzz
+
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy certs policy demo run test lint bench tables clean
+.PHONY: help targets module envoy certs policy demo run test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,11 +45,25 @@ test: module envoy $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to en
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
 	cargo run --quiet -- check policies/*/policy.json
 	cargo run --quiet -- test policies/*
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=30
+
+# A crash prints the case and leaves the input under target/fuzz; the target run with that file prints it again. A run that
+# takes longer than ten seconds, or a gigabyte, is a crash, and so is memory that is not free afterwards.
+fuzz: ## run each of FUZZ_TARGETS for FUZZ_SECONDS
+	cd tests/fuzz && cargo build --release --locked --target-dir $(FUZZ)
+	@for target in $(FUZZ_TARGETS); do \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+		$(FUZZ)/$$(rustc --print host-tuple)/release/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+			-rss_limit_mb=1024 -malloc_limit_mb=256 -dict=tests/fuzz/json.dict -artifact_prefix=$(FUZZ)/$$target- \
+			-verbosity=0 -print_final_stats=1 $(FUZZ)/corpus/$$target || exit 1; \
+	done
 
 # Advisories cannot be checked here: their database is not a package of a registry, and the tests need no other network.
 lint: targets ## format, clippy on host and wasm, documentation, licences
 	cargo fmt --check
+	cd tests/fuzz && cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cd tests/fuzz && cargo clippy --locked --target-dir $(FUZZ) -- -D warnings
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	cargo clippy --lib --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items

@@ -258,3 +258,57 @@ fn the_room_of_a_large_piece_is_not_kept_while_the_next_one_is_awaited() {
     redactor.write(b"n\":\"SECRET\"}", &mut out).unwrap();
     assert!(redactor.finish().is_ok() && out.ends_with(b"xx\"}") && !holds_secret(&out));
 }
+
+/// Ten megabytes in one string, in pieces as Envoy gives them.
+#[test]
+fn a_string_of_ten_megabytes_streams_goes_or_is_refused_and_is_never_collected() {
+    let program = program(&json!({"rules": [
+        {"key": "ssn", "action": "remove"}, {"key": "masked", "action": {"mask": {}}},
+        {"key": "replaced", "action": {"replace": "z"}}, {"key": "kept", "action": "keep"},
+        {"key": "v", "where": {"s": "x"}, "action": "remove"}]}));
+    let long = "SECRET \\u00e9 \\\" text".repeat(500_000);
+    assert!(long.len() > 9_000_000);
+    let whole = format!("{{\"plain\":\"{long}\"}}");
+    for (before, after, expected) in [
+        ("{\"plain\":\"", "\"}", Ok(whole.len())),
+        ("{\"kept\":\"", "\"}", Ok(whole.len() - 1)),
+        ("{\"ssn\":\"", "\",\"a\":1}", Ok(7)),
+        ("{\"ssn\":[\"", "\"],\"a\":1}", Ok(7)),
+        ("{\"replaced\":\"", "\",\"a\":1}", Ok(22)),
+        ("{\"masked\":\"", "\"}", Err("over_limit")),
+        ("{\"", "\":1}", Err("over_limit")),
+        ("{\"v\":1,\"s\":\"", "\"}", Err("over_limit")),
+        ("{\"s\":\"x\",\"v\":\"", "\",\"a\":1}", Ok(15)),
+        ("\"", "\"", Err("root_scalar")),
+    ] {
+        let mut redactor = Redactor::new(Rc::clone(&program), Options::new(Format::Json));
+        let (mut out, mut held, input) = (Vec::new(), 0, [before, &long, after].concat());
+        let written = input.as_bytes().chunks(64 << 10).try_for_each(|piece| {
+            redactor.write(piece, &mut out)?;
+            held = held.max(redactor.held_bytes());
+            Ok(())
+        });
+        let verdict = written.and_then(|()| redactor.finish()).map(|()| out.len()).map_err(Error::name);
+        assert_eq!(verdict, expected, "{before}");
+        assert!(held < 1 << 20, "{before}: {held} bytes were held");
+        let stays = before.contains("plain") || before.contains("kept");
+        assert!(stays || !holds_secret(&out), "{before}: some of it left");
+    }
+}
+
+#[test]
+fn a_million_brackets_empty_members_or_keys_take_no_more_room_than_is_allowed() {
+    for (begin, more, end) in
+        [("[", "[],{},[[]],", "0]"), ("{\"a\":[", "{\"ssn\":{}},", "{\"b\":{}}]}"), ("[", "{\"\":{\"\":[]}},", "null]")]
+    {
+        let mut redactor = Redactor::new(without_ssn(), Options::new(Format::Json));
+        let (mut out, mut held) = (Vec::new(), 0);
+        let input = [begin, &more.repeat(100_000), end].concat();
+        for piece in input.as_bytes().chunks(10_007) {
+            redactor.write(piece, &mut out).expect("it is JSON");
+            held = held.max(redactor.held_bytes());
+        }
+        assert_eq!(redactor.finish(), Ok(()));
+        assert!(held < 1 << 20, "{begin}{more}: {held} bytes were held");
+    }
+}

@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod generate;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
@@ -15,7 +19,14 @@ mod presets;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+#[expect(dead_code, reason = "a fuzzer's bytes decide only in `tests/fuzz`")]
+mod random;
+#[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod regressions;
+#[cfg(test)]
+mod safe_harbor;
 #[cfg(test)]
 mod speed;
 #[cfg(test)]

@@ -1,0 +1,6 @@
+//! See `carewarden_fuzz::detectors`.
+#![no_main]
+
+use carewarden_fuzz::{detectors, fuzz, plant};
+
+libfuzzer_sys::fuzz_target!(init: plant(detectors::DECISIONS), |data: &[u8]| fuzz::<detectors::Case>(data));

@@ -1,0 +1,6 @@
+//! See `carewarden_fuzz::redactor`.
+#![no_main]
+
+use carewarden_fuzz::{fuzz, plant, redactor};
+
+libfuzzer_sys::fuzz_target!(init: plant(redactor::DECISIONS), |data: &[u8]| fuzz::<redactor::Case>(data));

@@ -1,0 +1,6 @@
+//! See `carewarden_fuzz::tree`.
+#![no_main]
+
+use carewarden_fuzz::{fuzz, plant, tree};
+
+libfuzzer_sys::fuzz_target!(init: plant(tree::DECISIONS), |data: &[u8]| fuzz::<tree::Case>(data));

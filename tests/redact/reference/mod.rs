@@ -1,0 +1,352 @@
+//! A second redactor, slow and plain, to hold the first one to.
+//!
+//! It has the whole tree, knows where each value stands and what R4 says of it, and asks each rule in turn whether it
+//! selects the value. It shares no code with the first but the tables of R4: no automaton, no lexer, no streaming.
+
+mod node;
+mod place;
+mod profile;
+mod tags;
+mod text;
+
+use carewarden::fhir::elements::Type;
+use carewarden::redact::Error;
+
+pub(crate) use node::{Node, name_of};
+use place::Place;
+pub(crate) use profile::{Deed, Look, Profile, REPLACEMENT, Rule, Step};
+use text::{Age, Dated};
+
+/// What becomes of a value.
+enum Fate {
+    Stays(Node),
+    /// It stays if something else in its container does.
+    Pends(Node),
+    /// It goes, and its twin says that it is hidden.
+    Hidden(Node),
+    Goes,
+}
+
+/// What was decided around a value.
+#[derive(Clone, Copy)]
+struct Around {
+    /// What no rule touches goes.
+    drops: bool,
+    /// Only the rules before this one count.
+    until: usize,
+}
+
+/// An open resource.
+struct Open {
+    /// The tag that it still needs.
+    tag: Option<Vec<Node>>,
+    /// A rule took it as a whole.
+    is_taken: bool,
+    drops: bool,
+    /// A modifier of it was taken.
+    turned: bool,
+}
+
+pub(crate) struct Reference {
+    /// Those of the profile, and those that follow from what else it says.
+    rules: Vec<Rule>,
+    rest: Option<usize>,
+    tags: bool,
+    is_fhir: bool,
+    open: Vec<Open>,
+    /// A resource went since it lost a modifier.
+    pub(crate) lost_resource: bool,
+}
+
+impl Reference {
+    pub(crate) fn new(profile: &Profile, is_fhir: bool) -> Self {
+        let of = |look: Look, deed: Deed| Rule { look, deed, siblings: Vec::new(), having: Vec::new() };
+        let mut rules = profile.rules.clone();
+        if rules.iter().any(loses_entries) {
+            rules.push(of(Look::Path("Bundle".into(), vec!["total".into()]), Deed::Remove));
+        }
+        if profile.removes_unknown {
+            rules.push(of(Look::Unknown, Deed::Remove));
+        } else if profile.removes_rest {
+            rules.push(of(Look::Unknown, Deed::Keep));
+        }
+        let rest = profile.removes_rest.then_some(rules.len());
+        if profile.removes_rest {
+            rules.push(of(Look::Root, Deed::Remove));
+        }
+        Self { rules, rest, tags: profile.tags, is_fhir, open: Vec::new(), lost_resource: false }
+    }
+
+    /// What is left of a text, or why it is refused.
+    pub(crate) fn redact(&mut self, root: &Node) -> Result<Node, Error> {
+        match self.fate(root, &Place::root(), Around { drops: false, until: usize::MAX })? {
+            Fate::Stays(node) | Fate::Pends(node) | Fate::Hidden(node) => Ok(node),
+            Fate::Goes if self.is_fhir => Err(Error::Emptied),
+            Fate::Goes => Ok(match root {
+                Node::Object(..) => Node::Object(None, Vec::new()),
+                _ => Node::Array(Vec::new()),
+            }),
+        }
+    }
+
+    /// The strings that stand in what the first rule removes, whatever other rules say.
+    pub(crate) fn covered(&self, root: &Node) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(rule) = self.rules.first().filter(|rule| rule.deed == Deed::Remove) {
+            cover(rule, root, &Place::root(), false, &mut found);
+        }
+        found
+    }
+
+    fn fate(&mut self, node: &Node, place: &Place<'_>, around: Around) -> Result<Fate, Error> {
+        let fate = match node {
+            _ if self.is_twin_of_hidden(place, around) => Fate::Goes,
+            Node::Scalar(text) => self.scalar(node, text, place, around),
+            Node::Object(..) | Node::Array(_) => self.container(node, place, around)?,
+        };
+        if place.is_modifier && matches!(fate, Fate::Goes) {
+            self.modifier_is_taken();
+        }
+        Ok(fate)
+    }
+
+    /// The first rule that touches a value, by its index, and whether it takes it for a twin.
+    fn verdict(&self, node: &Node, place: &Place<'_>, until: usize) -> Option<(usize, bool)> {
+        let is_array = matches!(node, Node::Array(_));
+        let kind = if let Node::Object(kind, _) = node { *kind } else { None };
+        self.rules.iter().enumerate().take(until).find_map(|(index, rule)| {
+            let is_twin = place.selected_by(rule, kind)?;
+            // Whether it is for an element depends on that one.
+            let depends = is_array && !is_twin && rule.asks_within();
+            (!depends && holds(rule, node, place)).then_some((index, is_twin))
+        })
+    }
+
+    fn scalar(&mut self, node: &Node, text: &str, place: &Place<'_>, around: Around) -> Fate {
+        // A tag has to stand in an object and an array.
+        if self.is_tag_place(place, "meta") || self.is_tag_place(place, "security") {
+            return Fate::Goes;
+        }
+        let Some((index, is_twin)) = self.verdict(node, place, around.until) else {
+            let keeps_place = text == "null" && place.is_in_twin_array(self.is_fhir);
+            return match around.drops {
+                true => Fate::Goes,
+                false if keeps_place => Fate::Pends(node.clone()),
+                false => Fate::Stays(node.clone()),
+            };
+        };
+        let quoted = |text: String| Fate::Stays(Node::Scalar(serde_json::Value::from(text).to_string()));
+        match (self.rules[index].deed, node.string()) {
+            (Deed::Keep, _) => Fate::Stays(node.clone()),
+            (Deed::Remove | Deed::AgeCap, _) => Fate::Goes,
+            _ if is_twin => Fate::Goes,
+            (Deed::Replace, _) => Fate::Stays(Node::Scalar(REPLACEMENT.to_owned())),
+            (_, None) => Fate::Goes,
+            (Deed::Mask, Some(text)) => quoted(text::masked(&text)),
+            (Deed::Hash, Some(text)) => quoted(text::hashed(&text, place.is_reference())),
+            (Deed::Zip3, Some(text)) => text::zip3(&text).map_or(Fate::Goes, quoted),
+            (Deed::Scan, Some(text)) => match text::scanned(&text) {
+                None => Fate::Stays(node.clone()),
+                Some(scanned) => quoted(scanned),
+            },
+            (Deed::Year, Some(text)) => match text::year(&text, place.is_instant) {
+                Dated::Same => Fate::Stays(node.clone()),
+                Dated::Year(year) => quoted(year),
+                Dated::Absent if place.is_required => Fate::Hidden(tags::masked_twin()),
+                Dated::Absent | Dated::Gone => Fate::Goes,
+            },
+        }
+    }
+
+    /// Whether a value that has to be there is hidden, so that another twin stands in the place of this one.
+    fn is_twin_of_hidden(&self, place: &Place<'_>, around: Around) -> bool {
+        let value = Node::Scalar("\"\"".to_owned());
+        let verdict = place.required.as_ref().and_then(|required| self.verdict(&value, required, around.until));
+        verdict.is_some_and(|(index, _)| self.rules[index].deed == Deed::Year)
+    }
+
+    fn container(&mut self, node: &Node, place: &Place<'_>, around: Around) -> Result<Fate, Error> {
+        let (is_array, mut inside) = (matches!(node, Node::Array(_)), around);
+        if let Some((index, is_twin)) = self.verdict(node, place, around.until) {
+            let rule = &self.rules[index];
+            match rule.deed {
+                // It comes again with each element.
+                _ if is_array && rule.is_for_elements() && !is_twin => (),
+                Deed::Replace if !is_twin => return Ok(self.replaced(REPLACEMENT, place)),
+                Deed::AgeCap if !is_twin => match text::age(node) {
+                    Age::Stays => inside.drops = false,
+                    Age::Capped => return Ok(self.replaced(text::CAPPED, place)),
+                    Age::Gone => inside = Around { drops: true, until: index },
+                },
+                deed => inside = Around { drops: deed != Deed::Keep, until: index },
+            }
+        }
+        if is_array && self.is_tag_place(place, "meta") || !is_array && self.is_tag_place(place, "security") {
+            return Ok(Fate::Goes);
+        }
+        match node {
+            Node::Object(kind, members) => self.object(*kind, members, place, inside),
+            Node::Array(elements) => self.array(elements, place, inside),
+            Node::Scalar(_) => Ok(Fate::Stays(node.clone())),
+        }
+    }
+
+    fn object(
+        &mut self,
+        kind: Option<&'static str>,
+        members: &[(String, Node)],
+        place: &Place<'_>,
+        inside: Around,
+    ) -> Result<Fate, Error> {
+        let own = place.of_object(kind);
+        if let Some(kind) = kind {
+            self.begin_resource(kind, place, inside);
+        }
+        let mut fates = Vec::new();
+        for (key, value) in members {
+            let name = name_of(key);
+            let fate = if kind.is_some() && name == "resourceType" {
+                if inside.drops { Fate::Pends(value.clone()) } else { Fate::Stays(value.clone()) }
+            } else {
+                self.fate(value, &own.member(&name, members), inside)?
+            };
+            fates.push((key.clone(), fate));
+        }
+        // A tag is the last of whatever it can stand in.
+        let tag = |codings: Vec<Node>| ("\"security\"".to_owned(), Node::Array(codings));
+        if self.is_tag_place(place, "meta") {
+            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate));
+            fates.extend(codings.map(tag).map(|(key, node)| (key, Fate::Stays(node))));
+        }
+        if kind.is_some() {
+            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate));
+            let meta = |codings| Fate::Stays(Node::Object(None, vec![tag(codings)]));
+            fates.extend(codings.map(|codings| ("\"meta\"".to_owned(), meta(codings))));
+        }
+        let stays = fates.iter().any(|(_, fate)| fate.stays());
+        if kind.is_some() && self.open.pop().is_some_and(|open| open.turned) && stays {
+            self.lost_resource = true;
+            return if place.is_root() { Err(Error::ModifierTaken) } else { Ok(Fate::Goes) };
+        }
+        let lost = inside.drops || fates.iter().any(|(_, fate)| matches!(fate, Fate::Goes));
+        let left = fates.into_iter().filter_map(|(key, fate)| match fate {
+            Fate::Hidden(twin) => Some((key.replacen('"', "\"_", 1), twin)),
+            fate => Some((key, fate.left()?)),
+        });
+        Ok(if lost && !stays { Fate::Goes } else { Fate::Stays(Node::Object(kind, left.collect())) })
+    }
+
+    fn array(&mut self, elements: &[Node], place: &Place<'_>, inside: Around) -> Result<Fate, Error> {
+        let mut fates = Vec::new();
+        for (index, element) in elements.iter().enumerate() {
+            fates.push(self.fate(element, &place.element(index), inside)?);
+        }
+        if self.is_tag_place(place, "security")
+            && let Some(codings) = self.take_tag(fates.iter())
+        {
+            fates.extend(codings.into_iter().map(Fate::Stays));
+        }
+        let lost = fates.iter().any(|fate| matches!(fate, Fate::Goes));
+        if lost && place.is_modifier {
+            self.modifier_is_taken();
+        }
+        if (lost || inside.drops) && !fates.iter().any(Fate::stays) {
+            return Ok(Fate::Goes);
+        }
+        let null = || place.is_twin_array(self.is_fhir).then(|| Node::Scalar("null".to_owned()));
+        Ok(Fate::Stays(Node::Array(fates.into_iter().filter_map(|fate| fate.left().or_else(null)).collect())))
+    }
+
+    fn replaced(&mut self, with: &str, place: &Place<'_>) -> Fate {
+        if self.is_tag_place(place, "meta")
+            && let Some(open) = self.open.last_mut()
+        {
+            open.tag = None;
+        }
+        if place.is_modifier {
+            self.modifier_is_taken();
+        }
+        Fate::Stays(Node::Scalar(with.to_owned()))
+    }
+
+    fn begin_resource(&mut self, kind: &str, place: &Place<'_>, inside: Around) {
+        let tag = tags::codings(&self.rules, kind).filter(|_| self.tags && !place.is_contained);
+        let is_taken = inside.drops && Some(inside.until) != self.rest;
+        self.open.push(Open { tag, is_taken, drops: inside.drops, turned: false });
+    }
+
+    fn modifier_is_taken(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.turned = !open.is_taken;
+        }
+    }
+
+    /// Whether a value is the `meta` of a resource that still needs its tag, or the `security` in it.
+    fn is_tag_place(&self, place: &Place<'_>, name: &str) -> bool {
+        let needs = self.is_fhir && self.open.last().is_some_and(|open| open.tag.is_some());
+        needs && place.is_own(if name == "meta" { &["meta"] } else { &["meta", "security"] })
+    }
+
+    /// The tag of the innermost resource, if it can be written in a container of which this is left.
+    fn take_tag<'f>(&mut self, mut fates: impl Iterator<Item = &'f Fate>) -> Option<Vec<Node>> {
+        let open = self.open.last_mut()?;
+        if open.drops && !fates.any(Fate::stays) { None } else { open.tag.take() }
+    }
+}
+
+impl Fate {
+    fn left(self) -> Option<Node> {
+        match self {
+            Self::Stays(node) | Self::Pends(node) | Self::Hidden(node) => Some(node),
+            Self::Goes => None,
+        }
+    }
+
+    fn stays(&self) -> bool {
+        matches!(self, Self::Stays(_) | Self::Hidden(_))
+    }
+}
+
+/// Whether the conditions of a rule hold.
+fn holds(rule: &Rule, node: &Node, place: &Place<'_>) -> bool {
+    // What cannot be compared protects nothing.
+    let judged = |equal: Option<bool>| equal.unwrap_or(rule.deed != Deed::Keep);
+    let sibling = |name: &str| place.siblings.iter().find(|(key, _)| name_of(key) == name).map(|(_, value)| value);
+    let siblings =
+        || rule.siblings.iter().all(|(name, wanted)| sibling(name).is_some_and(|own| judged(own.equals(wanted))));
+    let having = || match node {
+        Node::Object(..) => {
+            rule.having.iter().all(|(name, wanted)| node.member(name).is_some_and(|own| judged(own.equals(wanted))))
+        }
+        _ => rule.having.is_empty() || judged(None),
+    };
+    siblings() && having()
+}
+
+/// Whether a rule takes whole entries of a Bundle, or resources.
+fn loses_entries(rule: &Rule) -> bool {
+    let Look::Path(kind, names) = &rule.look else { return false };
+    let target = names.iter().try_fold(Type::named(kind), |of, name| Some(of?.element(name).map(|element| element.of())));
+    let is_entry = target.flatten().is_some_and(|of| matches!(of.name(), "Bundle.entry" | "Resource"));
+    rule.deed == Deed::Remove && (names.is_empty() || is_entry)
+}
+
+fn cover(rule: &Rule, node: &Node, place: &Place<'_>, is_inside: bool, found: &mut Vec<String>) {
+    let kind = if let Node::Object(kind, _) = node { *kind } else { None };
+    let selected = place.selected_by(rule, kind).is_some();
+    let depends = matches!(node, Node::Array(_)) && rule.asks_within();
+    let is_inside = is_inside || selected && !depends && holds(rule, node, place);
+    match node {
+        Node::Scalar(_) => found.extend(node.string().filter(|_| is_inside)),
+        Node::Array(elements) => elements
+            .iter()
+            .enumerate()
+            .for_each(|(index, element)| cover(rule, element, &place.element(index), is_inside, found)),
+        Node::Object(kind, members) => {
+            let own = place.of_object(*kind);
+            for (key, value) in members.iter().filter(|(key, _)| kind.is_none() || name_of(key) != "resourceType") {
+                cover(rule, value, &own.member(&name_of(key), members), is_inside, found);
+            }
+        }
+    }
+}
