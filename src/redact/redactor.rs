@@ -257,7 +257,9 @@ impl Redactor {
                 return Ok(true);
             }
             let Some(token) = self.lexer.next(stream.data)? else { break };
-            if self.draft.undecided(self.lexer.start()) > self.options.hold_back {
+            // What stands behind the end of a line was decided with it.
+            let is_decided = token == Token::Newline && self.root_ended;
+            if !is_decided && self.draft.undecided(self.lexer.start()) > self.options.hold_back {
                 return Err(Error::HoldBack);
             }
             match token {

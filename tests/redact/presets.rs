@@ -9,7 +9,7 @@ use carewarden::fhir::elements::{Element, Kind, Type};
 use carewarden::redact::{Error, Format, Options, Program, compile_preset, preset};
 use serde_json::{Map, Value, json};
 
-use crate::properties::Random;
+use crate::random::Random;
 use crate::support::{PHI_KEY, program, run};
 
 /// Resources under each profile; `CAREWARDEN_CASES` asks for others.

@@ -9,7 +9,7 @@ mod profile;
 mod tags;
 mod text;
 
-use carewarden::fhir::elements::Type;
+use carewarden::fhir::elements::{Kind, Type};
 use carewarden::redact::Error;
 
 pub(crate) use node::{Node, name_of};
@@ -54,6 +54,8 @@ pub(crate) struct Reference {
     tags: bool,
     is_fhir: bool,
     open: Vec<Open>,
+    /// Of each open object, whether a modifier of it was taken.
+    turned: Vec<bool>,
     /// A resource went since it lost a modifier.
     pub(crate) lost_resource: bool,
 }
@@ -74,7 +76,7 @@ impl Reference {
         if profile.removes_rest {
             rules.push(of(Look::Root, Deed::Remove));
         }
-        Self { rules, rest, tags: profile.tags, is_fhir, open: Vec::new(), lost_resource: false }
+        Self { rules, rest, tags: profile.tags, is_fhir, open: Vec::new(), turned: Vec::new(), lost_resource: false }
     }
 
     /// What is left of a text, or why it is refused.
@@ -152,8 +154,8 @@ impl Reference {
             (Deed::Year, Some(text)) => match text::year(&text, place.is_instant) {
                 Dated::Same => Fate::Stays(node.clone()),
                 Dated::Year(year) => quoted(year),
-                Dated::Absent if place.is_required => Fate::Hidden(tags::masked_twin()),
-                Dated::Absent | Dated::Gone => Fate::Goes,
+                Dated::Gone if place.is_required => Fate::Hidden(tags::masked_twin()),
+                Dated::Gone => Fate::Goes,
             },
         }
     }
@@ -202,6 +204,7 @@ impl Reference {
         if let Some(kind) = kind {
             self.begin_resource(kind, place, inside);
         }
+        self.turned.push(false);
         let mut fates = Vec::new();
         for (key, value) in members {
             let name = name_of(key);
@@ -224,6 +227,14 @@ impl Reference {
             fates.extend(codings.map(|codings| ("\"meta\"".to_owned(), meta(codings))));
         }
         let stays = fates.iter().any(|(_, fate)| fate.stays());
+        // What is left of an element without its modifier says something else, and so does all that is around it.
+        let speaks = kind.is_some() || stays && (!inside.drops || Some(inside.until) == self.rest);
+        if self.turned.pop() == Some(true)
+            && speaks
+            && let Some(open) = self.open.last_mut()
+        {
+            open.turned = !open.is_taken;
+        }
         if kind.is_some() && self.open.pop().is_some_and(|open| open.turned) && stays {
             self.lost_resource = true;
             return if place.is_root() { Err(Error::ModifierTaken) } else { Ok(Fate::Goes) };
@@ -276,8 +287,8 @@ impl Reference {
     }
 
     fn modifier_is_taken(&mut self) {
-        if let Some(open) = self.open.last_mut() {
-            open.turned = !open.is_taken;
+        if let Some(turned) = self.turned.last_mut() {
+            *turned = true;
         }
     }
 
@@ -325,10 +336,40 @@ fn holds(rule: &Rule, node: &Node, place: &Place<'_>) -> bool {
 
 /// Whether a rule takes whole entries of a Bundle, or resources.
 fn loses_entries(rule: &Rule) -> bool {
+    rule.deed == Deed::Remove && takes_entry(rule) || rule.deed != Deed::Keep && may_take_modifier(rule)
+}
+
+fn takes_entry(rule: &Rule) -> bool {
     let Look::Path(kind, names) = &rule.look else { return false };
     let target = names.iter().try_fold(Type::named(kind), |of, name| Some(of?.element(name).map(|element| element.of())));
     let is_entry = target.flatten().is_some_and(|of| matches!(of.name(), "Bundle.entry" | "Resource"));
-    rule.deed == Deed::Remove && (names.is_empty() || is_entry)
+    names.is_empty() || is_entry
+}
+
+/// Whether a rule may take a modifier of some resource, which then goes.
+fn may_take_modifier(rule: &Rule) -> bool {
+    let modifiers = || {
+        let resources = Type::all().filter(|of| of.kind() == Kind::Resource);
+        resources.flat_map(Type::elements).filter(|element| element.is_modifier())
+    };
+    let is_named = |name: &str| modifiers().any(|element| element.name() == name.strip_prefix('_').unwrap_or(name));
+    match &rule.look {
+        Look::Path(kind, names) => {
+            let is_direct = |name: &String| {
+                let element = Type::named(kind).and_then(|of| of.element(name));
+                names.len() == 1 && element.is_some_and(|element| element.is_modifier())
+            };
+            names.last().is_some_and(|name| is_direct(name) || name == "modifierExtension")
+        }
+        Look::Type(name, None) => modifiers().any(|element| element.of().name() == name),
+        Look::Type(_, Some(child)) => child == "modifierExtension",
+        Look::JsonPath(steps) => match steps.last() {
+            Some(Step::Name(name) | Step::Deep(name)) => is_named(name),
+            _ => true,
+        },
+        Look::Key(name) => is_named(name),
+        Look::Unknown | Look::Root => false,
+    }
 }
 
 fn cover(rule: &Rule, node: &Node, place: &Place<'_>, is_inside: bool, found: &mut Vec<String>) {

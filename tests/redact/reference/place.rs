@@ -85,7 +85,8 @@ impl<'n> Place<'n> {
             is_unknown: self.of.is_some_and(|of| of.kind() != Kind::AnyResource) && element.is_none() && twin_of.is_none(),
             is_required: element.is_some_and(|element| element.is_required() && !element.is_array()),
             is_instant: element.is_some_and(|element| element.of().name() == "instant"),
-            is_modifier: is_direct && element.is_some_and(|element| element.is_modifier()),
+            is_modifier: element
+                .is_some_and(|element| is_direct && element.is_modifier() || element.name() == "modifierExtension"),
             is_contained: is_direct && name == "contained",
             required: value.filter(|value| value.is_required),
             array: None,

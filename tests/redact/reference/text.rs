@@ -17,8 +17,6 @@ pub(super) enum Dated {
     Same,
     Year(String),
     Gone,
-    /// It goes, and where it has to be there, something says so.
-    Absent,
 }
 
 /// `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or that with a time and a zone; days are those of the generator.
@@ -30,7 +28,7 @@ pub(super) fn year(text: &str, is_instant: bool) -> Dated {
     let Some(year) = day.get(..4).filter(|_| is_date) else { return Dated::Gone };
     let age = CURRENT_YEAR - year.parse::<i32>().expect("digits");
     match (is_instant, age, text.len()) {
-        (true, ..) => Dated::Absent,
+        (true, ..) => Dated::Gone,
         (_, 90.., _) => Dated::Gone,
         (_, _, 4) => Dated::Same,
         _ => Dated::Year(year.to_owned()),
