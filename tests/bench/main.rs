@@ -136,6 +136,7 @@ async fn check(variant: &Variant, listener: SocketAddr) -> Outcome<()> {
         // Chunked or not.
         Answer::Bundle => body.contains(&resources::bundle()),
         Answer::Redacted => body.contains("Observation/o1") && !has_names,
+        Answer::Pseudonymous => body.contains("\"PSEUDED\"") && !body.contains("Observation/o1") && !has_names,
     };
     if holds { Ok(()) } else { Err("not the answer that was to be measured".into()) }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Answer {
     Bundle,
     /// The Bundle without names.
     Redacted,
+    /// That, and without ids.
+    Pseudonymous,
 }
 
 /// All of them; `slices` is how often each will be measured.
@@ -76,6 +78,11 @@ pub(crate) fn all(slices: usize) -> Vec<Variant> {
         search("bundle_no_filter", "1 MB: no filter", vec![], Answer::Bundle),
         search("bundle_copy", "1 MB: copied by wasm", vec![wasm("copy", &example("filter_copy"), "")], Answer::Bundle),
         redacting("bundle_redacted", "1 MB: ours, few paths", BUNDLE),
+        as_role("billing-lenient", redacting("bundle_lenient", "1 MB: ours, few paths, unknown kept", BUNDLE)),
+        Variant {
+            answer: Answer::Pseudonymous,
+            ..as_role("research", redacting("bundle_safe_harbor", "1 MB: ours, Safe Harbor", BUNDLE))
+        },
         search(
             "bundle_serde",
             "1 MB: serde_json::Value",
@@ -95,6 +102,11 @@ pub(crate) fn redacting(name: &'static str, title: &'static str, path: &str) -> 
         at_most: usize::MAX,
         answer: Answer::Redacted,
     }
+}
+
+/// The same, asked for by who has another role.
+fn as_role(role: &str, variant: Variant) -> Variant {
+    Variant { requests: same(BUNDLE, role), ..variant }
 }
 
 /// Ours with so many API keys and routes; the request needs the last of each.

@@ -40,7 +40,8 @@ pub(super) fn phone(text: &[u8], at: usize) -> Option<Range<usize>> {
         }
         _ => None,
     }?;
-    let end = extension(text, end).unwrap_or(end);
+    // What goes on behind it as a word is none, and hides no number.
+    let end = extension(text, end).filter(|end| free_after(text, *end)).unwrap_or(end);
     free_after(text, end).then_some(at..end)
 }
 

@@ -28,8 +28,7 @@ pub(super) fn year(text: &str, is_instant: bool) -> Dated {
     let Some(year) = day.get(..4).filter(|_| is_date) else { return Dated::Gone };
     let age = CURRENT_YEAR - year.parse::<i32>().expect("digits");
     match (is_instant, age, text.len()) {
-        (true, ..) => Dated::Gone,
-        (_, 90.., _) => Dated::Gone,
+        (true, ..) | (_, 90.., _) => Dated::Gone,
         (_, _, 4) => Dated::Same,
         _ => Dated::Year(year.to_owned()),
     }
