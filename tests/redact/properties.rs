@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::support::{program, run};
 
 /// Cases a property runs; `CAREWARDEN_CASES` asks for others.
-const CASES: u64 = if cfg!(target_family = "wasm") { 100 } else { 600 };
+const CASES: u64 = if cfg!(target_family = "wasm") { 50 } else { 300 };
 
 fn seeds() -> Vec<u64> {
     match std::env::var("CAREWARDEN_SEED") {
@@ -24,14 +24,18 @@ fn seeds() -> Vec<u64> {
 fn what_leaves_is_what_the_reference_leaves_however_it_is_cut() {
     let (mut ran, mut changed, mut refused) = (0_usize, 0_usize, 0_usize);
     for seed in seeds() {
-        let Some(case) = Case::random(&mut Random::new(seed)) else { continue };
-        let outcome = case.holds(&mut Random::new(seed + 1), &|| format!("seed {seed}\n{case:?}"));
-        ran += 1;
-        changed += usize::from(outcome.summary.changed() > 0);
-        refused += usize::from(outcome.verdict.is_err());
+        let random = &mut Random::new(seed);
+        let Some(case) = Case::random(random) else { continue };
+        // A profile takes longer to load than some answers to run.
+        for case in [case.another(random), case.another(random), case] {
+            let outcome = case.holds(random, &|| format!("seed {seed}\n{case:?}"));
+            ran += 1;
+            changed += usize::from(outcome.summary.changed() > 0);
+            refused += usize::from(outcome.verdict.is_err());
+        }
     }
     if std::env::var("CAREWARDEN_SEED").is_err() {
-        assert!(changed * 3 > ran && refused > 0, "of {ran} cases {changed} changed anything, {refused} were refused");
+        assert!(changed * 4 > ran && refused > 0, "of {ran} cases {changed} changed anything, {refused} were refused");
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 mod resources;
 
 /// Fills the folder that the fuzzer was told to keep its inputs in, if it is empty. `decisions` is how many bytes decide
-/// about a text before it comes.
-pub fn plant(decisions: usize) {
+/// about a text before it comes, and `turns` in how many ways they do.
+pub fn plant(decisions: usize, turns: usize) {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map(PathBuf::from);
     let Some(folder) = folder.filter(|folder| !folder.is_file()) else { return };
     fs::create_dir_all(&folder).expect("the folder can be made");
@@ -20,7 +20,7 @@ pub fn plant(decisions: usize) {
     }
     for (index, text) in texts().iter().enumerate() {
         // Each text under some of all decisions; the fuzzer finds the others.
-        for turn in 0..16_usize {
+        for turn in 0..turns {
             let decide = |at: usize| u8::try_from((index + 5 * turn + at * turn) % 251).unwrap_or(0);
             let seed: Vec<u8> = (0..decisions).map(decide).chain(text.bytes()).collect();
             fs::write(folder.join(format!("seed-{index}-{turn}")), seed).expect("a seed can be written");

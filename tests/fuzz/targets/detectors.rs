@@ -3,4 +3,4 @@
 
 use carewarden_fuzz::{detectors, fuzz, plant};
 
-libfuzzer_sys::fuzz_target!(init: plant(detectors::DECISIONS), |data: &[u8]| fuzz::<detectors::Case>(data));
+libfuzzer_sys::fuzz_target!(init: plant(detectors::DECISIONS, 4), |data: &[u8]| fuzz::<detectors::Case>(data));

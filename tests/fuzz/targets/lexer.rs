@@ -3,4 +3,4 @@
 
 use carewarden_fuzz::{fuzz, lexer, plant};
 
-libfuzzer_sys::fuzz_target!(init: plant(lexer::DECISIONS), |data: &[u8]| fuzz::<lexer::Case>(data));
+libfuzzer_sys::fuzz_target!(init: plant(lexer::DECISIONS, 4), |data: &[u8]| fuzz::<lexer::Case>(data));

@@ -3,4 +3,4 @@
 
 use carewarden_fuzz::{fuzz, plant, redactor};
 
-libfuzzer_sys::fuzz_target!(init: plant(redactor::DECISIONS), |data: &[u8]| fuzz::<redactor::Case>(data));
+libfuzzer_sys::fuzz_target!(init: plant(redactor::DECISIONS, 16), |data: &[u8]| fuzz::<redactor::Case>(data));

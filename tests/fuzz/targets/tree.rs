@@ -3,4 +3,4 @@
 
 use carewarden_fuzz::{fuzz, plant, tree};
 
-libfuzzer_sys::fuzz_target!(init: plant(tree::DECISIONS), |data: &[u8]| fuzz::<tree::Case>(data));
+libfuzzer_sys::fuzz_target!(init: plant(tree::DECISIONS, 1), |data: &[u8]| fuzz::<tree::Case>(data));

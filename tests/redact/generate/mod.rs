@@ -32,10 +32,20 @@ impl Case {
     /// A case; none where a profile came out that cannot be loaded, since a rule of it could never count.
     pub(crate) fn random(random: &mut Random<'_>) -> Option<Self> {
         let format = random.of(&[Format::Json, Format::FhirJson, Format::FhirJson, Format::FhirJson]);
-        let mut count = 0;
-        let root = if format.is_fhir() { fhir::root(random, &mut count) } else { json::root(random, &mut count) };
+        let root = root(random, format);
         let profile = rules::profile(random, &root, format.is_fhir());
         let program = programs(&json!({"p": profile.written()})).ok()?.remove("p")?;
         Some(Self { profile, program, root, format })
     }
+
+    /// Another answer under the same profile.
+    pub(crate) fn another(&self, random: &mut Random<'_>) -> Self {
+        let root = root(random, self.format);
+        Self { profile: self.profile.clone(), program: Rc::clone(&self.program), root, format: self.format }
+    }
+}
+
+fn root(random: &mut Random<'_>, format: Format) -> Node {
+    let mut count = 0;
+    if format.is_fhir() { fhir::root(random, &mut count) } else { json::root(random, &mut count) }
 }
