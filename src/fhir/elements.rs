@@ -91,6 +91,12 @@ impl Type {
         self.row().kind
     }
 
+    /// Whether it is a primitive that JSON writes as a number or a truth value (R4, json.html#primitive).
+    #[must_use]
+    pub fn is_no_string(self) -> bool {
+        matches!(self.name(), "boolean" | "integer" | "decimal" | "positiveInt" | "unsignedInt")
+    }
+
     /// Its elements, in the order of their names. A primitive has none: those of its twin are [`Type::twin`]'s.
     #[must_use]
     pub fn elements(self) -> &'static [Element] {

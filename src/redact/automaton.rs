@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::action::Action;
 use super::place::may_have_place;
 use super::program::{
-    Arrival, Automaton, ConditionId, DEAD, NO_RULE, Resource, Rule, RuleId, Simply, State, StateId, Verdict,
+    Arrival, Automaton, ConditionId, DEAD, Misfits, NO_RULE, Resource, Rule, RuleId, Simply, State, StateId, Verdict,
 };
 use super::syntax::{Anchor, Selector, Step};
 use super::tag::Tags;
@@ -147,7 +147,8 @@ impl Builder<'_> {
         self.members.push(members);
         let verdicts: Vec<Verdict> = verdicts.into_values().collect();
         let simply = verdicts.first().map_or(Simply::Untouched, |first| self.simply(*first));
-        Ok(State { other, element, elements, verdicts, simply, asks_within, ..State::dead() })
+        let misfits = meaning.of.and_then(|of| self.misfits(of));
+        Ok(State { other, element, elements, verdicts, simply, misfits, asks_within, ..State::dead() })
     }
 
     /// What the first of the rules that touch a value comes to.
@@ -160,6 +161,17 @@ impl Builder<'_> {
             },
             _ => Simply::Depends,
         }
+    }
+
+    /// What scalars go from where R4 has this type, since R4 does not have them there.
+    fn misfits(&self, of: Type) -> Option<(Misfits, RuleId)> {
+        let rule = self.all.unknown.filter(|rule| matches!(self.rule(*rule), Some(Rule { action: Action::Remove, .. })))?;
+        let misfits = match of.kind() {
+            Kind::Primitive if of.is_no_string() => Misfits::Strings,
+            Kind::Primitive | Kind::AnyResource => return None,
+            _ => Misfits::Scalars,
+        };
+        Some((misfits, rule))
     }
 
     /// Where a key leads that no rule names.
@@ -418,7 +430,9 @@ impl Builder<'_> {
                 let name = *names.entry(name_text).or_insert_with(|| table.intern(name_text));
                 let is = |name: &str| of.is_some_and(|of| of.name() == name);
                 let is_ordinary = !may_have_place(name_text);
-                let is_untouched = states.get(*to as usize).is_some_and(|to| to.simply == Simply::Untouched);
+                let state = states.get(*to as usize);
+                let is_untouched = state.is_some_and(|state| state.simply == Simply::Untouched);
+                let misfits = state.and_then(|state| state.misfits).map(|(misfits, _)| misfits);
                 let traits = Traits::of(&[
                     (Traits::MODIFIER, *is_modifier),
                     (Traits::REQUIRED, *is_required),
@@ -426,6 +440,8 @@ impl Builder<'_> {
                     (Traits::MARKUP, is("xhtml")),
                     (Traits::ORDINARY, is_ordinary),
                     (Traits::UNTOUCHED, is_ordinary && is_untouched),
+                    (Traits::NO_SCALAR, misfits == Some(Misfits::Scalars)),
+                    (Traits::NO_STRING, misfits == Some(Misfits::Strings)),
                 ]);
                 let arrival = Arrival::known(*to, *ordinal, traits);
                 table.insert(from, name, arrival);

@@ -42,7 +42,8 @@ impl Redactor {
             if frame.is_simple && goes_on && !ahead.is_container() {
                 let key = ahead.key(stream.data);
                 let arrival = self.program.automaton.known_member(frame.position.resource, key);
-                if let Some(bit) = arrival.filter(|arrival| arrival.is(Traits::UNTOUCHED)).and_then(Arrival::bit)
+                let stays = |arrival: &Arrival| arrival.is(Traits::UNTOUCHED) && !is_misfit(*arrival, ahead.value);
+                if let Some(bit) = arrival.filter(stays).and_then(Arrival::bit)
                     && frame.had & bit == 0
                 {
                     frame.had |= bit;
@@ -81,7 +82,7 @@ impl Redactor {
         self.lexer.take(ahead);
         // What is in a label is told apart by its values.
         let is_label = place == Place::Label;
-        if arrival.is(Traits::UNTOUCHED) && !drops && !is_label {
+        if arrival.is(Traits::UNTOUCHED) && !drops && !is_label && !is_misfit(arrival, ahead.value) {
             if !ahead.is_container() {
                 self.stays(ahead.end, stream);
                 return Ok(());
@@ -125,6 +126,9 @@ impl Redactor {
         let position = Position { resource: self.program.automaton.state(position.resource).element, ..position };
         let state = self.program.automaton.state(position.resource);
         if place != Place::Elsewhere || drops || nulls || position.root != DEAD || state.simply != Simply::Untouched {
+            return self.judge(ahead.value, stream);
+        }
+        if !ahead.is_container() && state.misfits.is_some() {
             return self.judge(ahead.value, stream);
         }
         if !ahead.is_container() {
@@ -214,5 +218,15 @@ impl Redactor {
             Token::BeginObject | Token::BeginArray => self.begin(value, stream),
             _ => self.scalar(value, stream),
         }
+    }
+}
+
+/// Whether R4 may not have a value of this kind there.
+#[inline]
+fn is_misfit(arrival: Arrival, value: Token) -> bool {
+    match value {
+        Token::BeginObject | Token::BeginArray => false,
+        Token::String => arrival.is(Traits::MISFITS),
+        _ => arrival.is(Traits::NO_SCALAR),
     }
 }

@@ -5,9 +5,10 @@ use super::age::{self, Age};
 use super::error::Error;
 use super::frame::Frame;
 use super::place::Place;
-use super::program::{DEAD, Position, Rule, RuleId, StateId, Verdict};
+use super::program::{DEAD, Misfits, Position, Rule, RuleId, StateId, Verdict};
 use super::redactor::{Format, Redactor, Stream};
 use super::summary::Deed;
+use crate::json::Token;
 
 /// What stands where a required element was taken (<http://hl7.org/fhir/R4/extension-data-absent-reason.html>).
 const ABSENT: &[u8] =
@@ -59,6 +60,22 @@ impl Redactor {
         let verdict = touching.min_by_key(|verdict| verdict.rule)?;
         // It is for the elements, which come with it.
         if kind == Kind::Array && verdict.each { None } else { Some(verdict) }
+    }
+
+    /// The verdict on a scalar: that of the rules, or that R4 does not have it here.
+    pub(super) fn verdict_on_scalar(&self, token: Token) -> Option<Verdict> {
+        let position = self.member.position;
+        let misfit = || {
+            let (misfits, rule) = self.program.automaton.state(position.resource).misfits?;
+            let frame = self.frames.last()?;
+            // A `null` keeps a place for what R4 has in the twin.
+            let is_misfit = match misfits {
+                Misfits::Scalars => !(frame.nulls && token == Token::Null),
+                Misfits::Strings => token == Token::String,
+            };
+            (is_misfit && rule < frame.until).then_some(Verdict { rule, twin: false, each: false })
+        };
+        self.verdict(position, DEAD, Kind::Scalar).or_else(misfit)
     }
 
     pub(super) fn action(&self, rule: RuleId) -> &Action {

@@ -109,6 +109,8 @@ pub(super) struct State {
     pub(super) verdicts: Vec<Verdict>,
     /// What they come to, where nothing else has to be known.
     pub(super) simply: Simply,
+    /// What scalars cannot stand here by R4, and the rule about what R4 does not have.
+    pub(super) misfits: Option<(Misfits, RuleId)>,
     /// The first rule that may touch something inside the value.
     pub(super) first_inside: RuleId,
     /// What has to be known of an object's members before the first of them is judged.
@@ -138,6 +140,15 @@ pub(super) enum Simply {
     Removes(RuleId),
     /// It depends.
     Depends,
+}
+
+/// Scalars that R4 does not have somewhere, so that a rule on the datatype there says nothing of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misfits {
+    /// All: the type has elements.
+    Scalars,
+    /// Strings: the type is a number or a truth value.
+    Strings,
 }
 
 /// Where a value stands, for the rules.
@@ -282,6 +293,7 @@ impl State {
             elements: Vec::new(),
             verdicts: Vec::new(),
             simply: Simply::Untouched,
+            misfits: None,
             first_inside: NO_RULE,
             watched: Vec::new(),
             asks_within: false,

@@ -1,11 +1,10 @@
 //! Strings that end in a later piece: their bytes leave, or go, as they come.
 
 use super::error::Error;
-use super::outcome::Kind;
-use super::program::DEAD;
 use super::redactor::{Redactor, Stream};
 use super::summary::Deed;
 use super::tag::LONGEST;
+use crate::json::Token;
 
 impl Redactor {
     /// A string that goes on in the next piece: if what becomes of it can be said, what is there of it leaves or goes.
@@ -38,7 +37,7 @@ impl Redactor {
         if self.member.place.names_label() && at.saturating_sub(start + 1) <= LONGEST {
             return Ok(None);
         }
-        let Some(verdict) = self.verdict(self.member.position, DEAD, Kind::Scalar) else {
+        let Some(verdict) = self.verdict_on_scalar(Token::String) else {
             let stays = !self.frames.last().is_some_and(|frame| frame.drops);
             if stays {
                 self.stays(at, stream);

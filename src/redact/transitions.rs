@@ -32,6 +32,12 @@ impl Traits {
     pub(super) const ORDINARY: Self = Self(16);
     /// It is ordinary, and no rule touches it.
     pub(super) const UNTOUCHED: Self = Self(32);
+    /// A scalar is nothing that R4 has there, and goes.
+    pub(super) const NO_SCALAR: Self = Self(64);
+    /// Neither is a string.
+    pub(super) const NO_STRING: Self = Self(128);
+    /// One of these.
+    pub(super) const MISFITS: Self = Self(64 | 128);
 
     /// Those of the list that hold.
     pub(super) fn of(all: &[(Self, bool)]) -> Self {

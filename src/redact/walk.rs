@@ -134,7 +134,7 @@ impl Redactor {
             self.goes(start, end, stream);
             return Ok(());
         }
-        let Some(verdict) = self.verdict(self.member.position, DEAD, Kind::Scalar) else {
+        let Some(verdict) = self.verdict_on_scalar(token) else {
             if frame.drops {
                 self.goes(start, end, stream);
             } else if frame.nulls && token == Token::Null && !self.is_opened() {

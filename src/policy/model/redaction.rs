@@ -23,7 +23,8 @@ pub struct Profile {
     /// As the profile says that this one extends, and `keep` when none does.
     #[serde(default)]
     pub default: Option<Fallback>,
-    /// What happens to an element of a FHIR resource that R4 does not have. As the profile says that this one extends,
+    /// What happens to an element of a FHIR resource that R4 does not have, or not as a value of this kind (a string where
+    /// it has an object, say). As the profile says that this one extends,
     /// and `remove` when none does.
     #[serde(default)]
     pub unknown: Option<Fallback>,

@@ -17,9 +17,6 @@ const SECRET_BYTES: usize = 32;
 /// The longest name of a member that a rule can look for: with `_` before it the table of keys can still say how long it is.
 const MAX_NAME: usize = u8::MAX as usize - 1;
 
-/// Primitives that are no string in JSON, so that what acts on strings would only remove them.
-const NO_STRINGS: &[&str] = &["boolean", "integer", "decimal", "positiveInt", "unsignedInt"];
-
 const DATES: &[&str] = &["date", "dateTime", "instant", "time"];
 
 impl Compiler<'_, '_> {
@@ -164,7 +161,7 @@ impl Compiler<'_, '_> {
             _ if of.kind() != Kind::Primitive => false,
             model::Action::Year | model::Action::ShiftDates(_) => DATES.contains(&of.name()),
             model::Action::Replace(_) => true,
-            _ => !NO_STRINGS.contains(&of.name()),
+            _ => !of.is_no_string(),
         };
         if let Some(of) = selector.targets().into_iter().find(|of| !fits(of)) {
             let (message, help) = match (&rule.action, of.kind()) {

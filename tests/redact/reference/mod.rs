@@ -117,7 +117,9 @@ impl Reference {
         let is_array = matches!(node, Node::Array(_));
         let kind = if let Node::Object(kind, _) = node { *kind } else { None };
         self.rules.iter().enumerate().take(until).find_map(|(index, rule)| {
-            let is_twin = place.selected_by(rule, kind)?;
+            let misfit =
+                || (rule.look == Look::Unknown && rule.deed == Deed::Remove && place.is_misfit(node)).then_some(false);
+            let is_twin = place.selected_by(rule, kind).or_else(misfit)?;
             // Whether it is for an element depends on that one.
             let depends = is_array && !is_twin && rule.asks_within();
             (!depends && holds(rule, node, place)).then_some((index, is_twin))

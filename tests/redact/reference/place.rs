@@ -123,6 +123,16 @@ impl<'n> Place<'n> {
         self.array.as_ref().is_some_and(|array| array.is_twin_array(is_fhir))
     }
 
+    /// Whether R4 has no scalar of this kind here.
+    pub(super) fn is_misfit(&self, node: &Node) -> bool {
+        let (Some(of), Node::Scalar(text)) = (self.of, node) else { return false };
+        match of.kind() {
+            Kind::AnyResource => false,
+            Kind::Primitive => of.is_no_string() && text.starts_with('"'),
+            _ => text != "null" || !self.is_in_twin_array(true),
+        }
+    }
+
     pub(super) fn is_reference(&self) -> bool {
         matches!(self.key(), Some("reference" | "fullUrl" | "url" | "location"))
     }
