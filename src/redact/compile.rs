@@ -1,7 +1,7 @@
 //! From the policy's `redaction` section to [`Program`]s, with everything that is wrong with it.
 //!
 //! A profile's own rules come before those it `extends`, and what it says of the rest (`default`, `unknown`,
-//! `security_tag`) before what they say. Besides their form ([`check`]), and what they tell ([`pseudonym`]), rules are refused that could never take effect
+//! `security_tag`) before what they say. Besides their form ([`check`]), and what they tell ([`ids`]), rules are refused that could never take effect
 //! because an earlier rule of the same profile has taken their values already: whoever wrote them expects something else
 //! to happen.
 
