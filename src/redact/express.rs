@@ -153,7 +153,7 @@ impl Redactor {
         }
         let nulls = !is_object && parent.is_object && self.member.is_twin && self.options.format.is_fhir();
         // The siblings of an array are those of its elements.
-        let facts = if parent.is_object { self.facts.len() } else { parent.facts };
+        let facts = if is_object { self.facts.len() } else { parent.facts };
         if is_object {
             self.seen.open();
         }

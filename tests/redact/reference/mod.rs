@@ -148,6 +148,7 @@ impl Reference {
             (_, None) => Fate::Goes,
             (Deed::Mask, Some(text)) => quoted(text::masked(&text)),
             (Deed::Hash, Some(text)) => quoted(text::hashed(&text, place.is_reference())),
+            (Deed::Zip3, Some(_)) if is_abroad(&self.rules[index], place) => Fate::Goes,
             (Deed::Zip3, Some(text)) => text::zip3(&text).map_or(Fate::Goes, quoted),
             (Deed::Scan, Some(text)) => match text::scanned(&text) {
                 None => Fate::Stays(node.clone()),
@@ -334,6 +335,17 @@ fn holds(rule: &Rule, node: &Node, place: &Place<'_>) -> bool {
         _ => rule.having.is_empty() || judged(None),
     };
     siblings() && having()
+}
+
+/// Whether another country stands beside what may be a ZIP code.
+fn is_abroad(rule: &Rule, place: &Place<'_>) -> bool {
+    let is_member = match &rule.look {
+        Look::JsonPath(steps) => matches!(steps.last(), Some(Step::Name(_) | Step::Deep(_))),
+        Look::Path(_, names) => !names.is_empty(),
+        _ => true,
+    };
+    let country = place.siblings.iter().find(|(key, _)| name_of(key) == "country").map(|(_, value)| value);
+    is_member && country.is_some_and(|country| country.string().is_none_or(|name| !text::is_united_states(&name)))
 }
 
 /// Whether a rule takes whole entries of a Bundle, or resources.

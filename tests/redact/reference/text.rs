@@ -34,6 +34,11 @@ pub(super) fn year(text: &str, is_instant: bool) -> Dated {
     }
 }
 
+pub(super) fn is_united_states(country: &str) -> bool {
+    let plain = country.trim().replace('.', "").to_ascii_lowercase();
+    ["us", "usa", "840", "united states", "united states of america"].contains(&plain.as_str())
+}
+
 /// What is left of a postal code.
 pub(super) fn zip3(text: &str) -> Option<String> {
     let digits = text.replacen('-', "", 1);
