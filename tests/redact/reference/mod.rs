@@ -272,7 +272,7 @@ impl Reference {
     }
 
     fn replaced(&mut self, with: &str, place: &Place<'_>) -> Fate {
-        if self.is_tag_place(place, "meta")
+        if (self.is_tag_place(place, "meta") || self.is_tag_place(place, "security"))
             && let Some(open) = self.open.last_mut()
         {
             open.tag = None;
