@@ -89,7 +89,10 @@ fn in_members(of: Type, members: &Map<String, Value>) -> Option<String> {
             None => Some("no such element".to_owned()),
             Some(_) if STAYS.iter().any(|(stays, _)| *stays == path) => None,
             Some(_) if NEVER_ELEMENTS.contains(&&*path) => Some("it tells an age or a place".to_owned()),
-            Some(_) if HASHED.contains(&&*path) => in_value(value, &|value| (!has_hash(value)).then(|| value.to_string())),
+            Some(_) if HASHED.contains(&&*path) => in_value(value, &|value| {
+                // The resource around a contained one has no id here.
+                (value != "#" && !has_hash(value)).then(|| value.to_string())
+            }),
             Some(_) if path == "Address.postalCode" => {
                 in_value(value, &|value| (!is_area(value)).then(|| value.to_string()))
             }
@@ -118,11 +121,11 @@ fn of_type(of: Type, value: &Value) -> Option<String> {
         (Kind::Primitive, "date" | "dateTime", value) => (!is_year(value)).then(|| value.to_string()),
         (Kind::Primitive, "instant", value) => Some(value.to_string()),
         (Kind::Primitive, _, Value::Object(_)) => Some("an object in the place of a primitive".to_owned()),
+        (Kind::Primitive, _, Value::String(_)) if of.is_no_string() => Some("a string that R4 does not have".to_owned()),
         (Kind::Primitive, ..) => None,
         (_, "Age", Value::Object(age)) if is_over_89(age) => Some(value.to_string()),
         (_, _, Value::Object(members)) => in_members(of, members),
-        // No rule is about a scalar in the place of a complex type, which no server that knows R4 sends.
-        _ => None,
+        _ => Some("a scalar in the place of a complex type".to_owned()),
     }
 }
 

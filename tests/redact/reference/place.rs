@@ -3,7 +3,7 @@
 use carewarden::fhir::elements::{Kind, Type};
 
 use super::node::Node;
-use super::profile::{Look, Rule, Step};
+use super::profile::{Deed, Look, Rule, Step};
 
 /// One step from the root to a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,7 +151,7 @@ impl<'n> Place<'n> {
             Look::Root => self.is_root().then_some(false),
             Look::Unknown => self.is_unknown.then_some(false),
             Look::Key(name) => self.key().and_then(|key| last_step(name, key)),
-            Look::JsonPath(steps) => selected(steps, &self.steps),
+            Look::JsonPath(steps) => selected(steps, &self.steps, rule.deed == Deed::Keep),
             Look::Path(kind, names) => self.on_path(kind, names),
             Look::Type(name, child) => self.of_type(name, child.as_deref()),
         };
@@ -220,21 +220,29 @@ fn last_step(name: &str, key: &str) -> Option<bool> {
 
 /// Whether steps of a JSONPath lead all the way, and if so whether to a twin. What leads to the value itself counts
 /// before what leads to a twin.
-fn selected(steps: &[Step], at: &[At]) -> Option<bool> {
+fn selected(steps: &[Step], at: &[At], keeps: bool) -> Option<bool> {
     let Some((step, rest)) = steps.split_first() else { return at.is_empty().then_some(false) };
     let (first, after) = at.split_first()?;
     let deeper = match step {
-        Step::Deep(_) | Step::DeepEach => selected(steps, after),
+        Step::Deep(_) | Step::DeepEach => selected(steps, after, keeps),
         Step::Name(_) | Step::Each | Step::Elements(..) => None,
     };
     let here = match (step, first) {
-        (Step::Each | Step::DeepEach, _) => selected(rest, after),
+        (Step::Each | Step::DeepEach, _) => selected(rest, after, keeps),
         (Step::Elements(from, to), At::Index(index)) => {
-            (from..to).contains(&index).then(|| selected(rest, after)).flatten()
+            (from..to).contains(&index).then(|| selected(rest, after, keeps)).flatten()
         }
         (Step::Name(name) | Step::Deep(name), At::Key(key)) => match last_step(name, key) {
-            Some(false) => selected(rest, after),
-            Some(true) if rest.iter().all(|step| matches!(step, Step::Each)) => selected(rest, after).map(|_| true),
+            Some(false) => selected(rest, after, keeps),
+            Some(true) if rest.iter().all(|step| matches!(step, Step::Each)) => selected(rest, after, keeps).map(|_| true),
+            // What goes at an index moves others up: what is beside them goes whole.
+            Some(true) if rest.iter().all(|step| matches!(step, Step::Each | Step::Elements(..))) => {
+                if keeps {
+                    selected(rest, after, keeps).map(|_| true)
+                } else {
+                    after.is_empty().then_some(true)
+                }
+            }
             _ => None,
         },
         _ => None,
