@@ -10,7 +10,7 @@
 //!    object have a `resourceType`.
 //! 2. Of the rules that select the value and whose `where` and `having` hold, the first counts. `remove`, `replace` and
 //!    `keep` take what is inside, too, but for what an earlier rule takes from there. After all rules comes what the
-//!    profile says of elements that R4 does not have, then what it says of the rest.
+//!    profile says of elements that R4 does not have, or not as a scalar, then what it says of the rest.
 //! 3. What acts on strings is for the elements of an array; any other value that an action does not fit is removed.
 //! 4. A rule on `name` removes the twin `_name`, or keeps it where it keeps `name`.
 //! 5. A resource that loses a modifier which is its direct element, or of which an element loses a `modifierExtension`,
