@@ -8,11 +8,11 @@ mod safe_harbor;
 /// The first thing that the profile of this name should have taken.
 pub fn first_left(profile: &str, left: &Value, is_fhir: bool) -> Option<String> {
     match profile {
-        "key" => first_key(left, &|key, _| key.trim_start_matches('_') == "ssn"),
+        "key" => first_key(left, &|key, _| key.strip_prefix('_').unwrap_or(key) == "ssn"),
         "modifiers" => first_key(left, &|key, _| key == "modifierExtension"),
         "paths" if is_fhir => first_key(left, &|key, around| {
             let is_patient = around.get("resourceType").is_some_and(|kind| kind == "Patient");
-            is_patient && matches!(key.trim_start_matches('_'), "name" | "birthDate")
+            is_patient && matches!(key.strip_prefix('_').unwrap_or(key), "name" | "birthDate")
         }),
         "hipaa-safe-harbor" if is_fhir => safe_harbor::first_left(left),
         _ => None,
