@@ -68,7 +68,7 @@ impl Redactor {
 
     /// More is undecided than may be: the walk refuses it, where it should.
     #[inline]
-    fn is_too_much(&self, at: usize) -> bool {
+    pub(super) fn is_too_much(&self, at: usize) -> bool {
         self.draft.undecided(at) > self.options.hold_back
     }
 

@@ -281,6 +281,10 @@ impl Redactor {
     /// The input at hand ends between tokens or in one.
     fn pause(&mut self, stream: &mut Stream<'_>) -> Result<(), Error> {
         match self.lexer.unfinished() {
+            // What stands before a string is held back for it, whether it is whole or not.
+            Some(Token::String) if self.streamed.is_none() && self.is_too_much(self.lexer.start()) => {
+                return Err(Error::HoldBack);
+            }
             Some(Token::String) => self.pause_in_string(stream)?,
             Some(Token::Key) => (),
             Some(_) if self.frames.len() == 1 => return Err(Error::RootScalar),

@@ -84,13 +84,14 @@ impl Redactor {
 
     /// The innermost container, which is a resource or part of its `meta`, ends: its tag is written if it was not yet.
     pub(super) fn tag(&mut self, stream: &mut Stream<'_>) {
-        let Some(place) = self.frames.last().map(|frame| frame.place) else { return };
+        let Some(Frame { place, drops, lost, .. }) = self.frames.last() else { return };
+        let (place, may_go) = (*place, *drops || *lost);
         let Some(tags) = self.resources.last().map(|resource| resource.tags).filter(|tags| !tags.is_empty()) else {
             return;
         };
         let around = self.frames.iter().rev().find(|frame| matches!(frame.place, Place::Resource(_)));
-        // What is left of a resource that a rule took is tagged only if something is.
-        if !self.is_opened() && around.is_some_and(|resource| resource.drops) {
+        // What is left of a resource that a rule took is tagged only if something is. What came empty and stays is.
+        if may_go && !self.is_opened() && around.is_some_and(|resource| resource.drops) {
             return;
         }
         let (before, after) = match place {

@@ -221,11 +221,11 @@ impl Reference {
         // A tag is the last of whatever it can stand in.
         let tag = |codings: Vec<Node>| ("\"security\"".to_owned(), Node::Array(codings));
         if self.is_tag_place(place, "meta") {
-            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate));
+            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate), inside.drops);
             fates.extend(codings.map(tag).map(|(key, node)| (key, Fate::Stays(node))));
         }
         if kind.is_some() {
-            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate));
+            let codings = self.take_tag(fates.iter().map(|(_, fate)| fate), inside.drops);
             let meta = |codings| Fate::Stays(Node::Object(None, vec![tag(codings)]));
             fates.extend(codings.map(|codings| ("\"meta\"".to_owned(), meta(codings))));
         }
@@ -256,7 +256,7 @@ impl Reference {
             fates.push(self.fate(element, &place.element(index), inside)?);
         }
         if self.is_tag_place(place, "security")
-            && let Some(codings) = self.take_tag(fates.iter())
+            && let Some(codings) = self.take_tag(fates.iter(), inside.drops)
         {
             fates.extend(codings.into_iter().map(Fate::Stays));
         }
@@ -302,9 +302,14 @@ impl Reference {
     }
 
     /// The tag of the innermost resource, if it can be written in a container of which this is left.
-    fn take_tag<'f>(&mut self, mut fates: impl Iterator<Item = &'f Fate>) -> Option<Vec<Node>> {
+    fn take_tag<'f>(&mut self, fates: impl Iterator<Item = &'f Fate>, drops: bool) -> Option<Vec<Node>> {
         let open = self.open.last_mut()?;
-        if open.drops && !fates.any(Fate::stays) { None } else { open.tag.take() }
+        let (mut may_go, mut stays) = (drops, false);
+        for fate in fates {
+            may_go |= matches!(fate, Fate::Goes);
+            stays |= fate.stays();
+        }
+        if open.drops && may_go && !stays { None } else { open.tag.take() }
     }
 }
 
