@@ -106,7 +106,9 @@ fn an_answer_is_redacted_as_it_streams() {
     }
     exchange.answer_body(0, true, &|| Some(Vec::new()));
     let left: Value = serde_json::from_slice(&left.into_inner()).expect("JSON");
-    assert_eq!(left, json!({ "resourceType": "Patient", "id": "1", "active": true }));
+    let tag = |code: &str| json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": code });
+    let meta = json!({ "security": [tag("REDACTED"), tag("MASKED"), tag("PSEUDED")] });
+    assert_eq!(left, json!({ "resourceType": "Patient", "id": "1", "active": true, "meta": meta }));
 }
 
 #[test]
