@@ -152,7 +152,7 @@ impl Builder<'_> {
     /// Where a key leads that no rule names.
     fn other(&mut self, meaning: &Meaning) -> Result<StateId, TooManyStates> {
         match (meaning.of, self.all.unknown) {
-            (Some(of), Some(rule)) if of.kind() != Kind::AnyResource => {
+            (Some(_), Some(rule)) => {
                 let items = BTreeSet::from([Item { rule, way: 0, step: 0, twin: false }]);
                 self.state(Meaning { of: None, items })
             }

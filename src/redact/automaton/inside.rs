@@ -32,7 +32,7 @@ impl Builder<'_> {
         let rule = self.all.unknown.filter(|rule| matches!(self.rule(*rule), Some(Rule { action: Action::Remove, .. })))?;
         let misfits = match of.kind() {
             Kind::Primitive if of.is_no_string() => Misfits::Strings,
-            Kind::Primitive | Kind::AnyResource => return None,
+            Kind::Primitive => return None,
             _ => Misfits::Scalars,
         };
         Some((misfits, rule))

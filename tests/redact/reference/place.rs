@@ -82,7 +82,7 @@ impl<'n> Place<'n> {
             of: element.map(|element| element.of()).or(twin_of.and_then(|_| Type::named("Element"))),
             twin_of,
             around: self.of,
-            is_unknown: self.of.is_some_and(|of| of.kind() != Kind::AnyResource) && element.is_none() && twin_of.is_none(),
+            is_unknown: self.of.is_some() && element.is_none() && twin_of.is_none(),
             is_required: element.is_some_and(|element| element.is_required() && !element.is_array()),
             is_instant: element.is_some_and(|element| element.of().name() == "instant"),
             is_modifier: element
@@ -127,7 +127,6 @@ impl<'n> Place<'n> {
     pub(super) fn is_misfit(&self, node: &Node) -> bool {
         let (Some(of), Node::Scalar(text)) = (self.of, node) else { return false };
         match of.kind() {
-            Kind::AnyResource => false,
             Kind::Primitive => of.is_no_string() && text.starts_with('"'),
             _ => text != "null" || !self.is_in_twin_array(true),
         }
