@@ -14,6 +14,8 @@ WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
 # How long each fuzz target runs, and which there are. What they find interesting is kept for the next run.
 FUZZ_SECONDS ?= 600
+# Where chance begins; 0 is elsewhere each time.
+FUZZ_SEED ?= 0
 FUZZ_TARGETS ?= lexer redactor detectors tree
 FUZZ := $(CURDIR)/target/fuzz
 
@@ -45,7 +47,7 @@ test: module envoy $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to en
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
 	cargo run --quiet -- check policies/*/policy.json
 	cargo run --quiet -- test policies/*
-	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=30
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=30 FUZZ_SEED=1
 
 # A crash prints the case and leaves the input under target/fuzz; the target run with that file prints it again. A run that
 # takes longer than ten seconds, or a gigabyte, is a crash, and so is memory that is not free afterwards.
@@ -53,7 +55,7 @@ fuzz: ## run each of FUZZ_TARGETS for FUZZ_SECONDS
 	cd tests/fuzz && cargo build --release --locked --target-dir $(FUZZ)
 	@for target in $(FUZZ_TARGETS); do \
 		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-		$(FUZZ)/$$(rustc --print host-tuple)/release/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+		$(FUZZ)/$$(rustc --print host-tuple)/release/$$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -timeout=10 \
 			-rss_limit_mb=1024 -malloc_limit_mb=256 -dict=tests/fuzz/json.dict -artifact_prefix=$(FUZZ)/$$target- \
 			-verbosity=0 -print_final_stats=1 $(FUZZ)/corpus/$$target || exit 1; \
 	done
