@@ -180,7 +180,7 @@ impl Builder<'_> {
                 is_required,
                 of: Some(target),
             });
-            members.extend(self.twin(meaning, element.name(), target, is_required)?);
+            members.extend(self.twin(meaning, element.name(), target)?);
         }
         for (number, member) in members.iter_mut().enumerate().take(ORDINALS) {
             member.ordinal = u8::try_from(number).ok();
@@ -190,28 +190,14 @@ impl Builder<'_> {
 
     /// The twin `_name` of an element. Only those of primitives are of R4; what stands under that name beside another one
     /// goes where that does.
-    fn twin(
-        &mut self,
-        meaning: &Meaning,
-        element: &str,
-        target: Type,
-        is_required: bool,
-    ) -> Result<Option<Member>, TooManyStates> {
+    fn twin(&mut self, meaning: &Meaning, element: &str, target: Type) -> Result<Option<Member>, TooManyStates> {
         let name = format!("_{element}");
         let mut items = self.on_member(meaning, Some(&name));
         let starts = self.starts(Anchor::Type(target));
         items.extend(starts.into_iter().map(|item| Item { twin: self.steps(&item).is_empty(), ..item }));
         let of = if target.kind() == Kind::Primitive { Type::twin() } else { None };
         match of {
-            Some(of) => {
-                let hides = |item: &Item| {
-                    item.twin
-                        && matches!(self.rule(item.rule).map(|rule| &rule.action), Some(Action::Year | Action::Shift(_)))
-                };
-                // Where one is written to say that the element is hidden, none may be kept beside it.
-                let is_written = is_required && items.iter().any(hides);
-                items.extend(self.starts(Anchor::Type(of)).into_iter().filter(|_| !is_written));
-            }
+            Some(of) => items.extend(self.starts(Anchor::Type(of))),
             None => {
                 let keeps = |item: &Item| self.rule(item.rule).is_some_and(|rule| matches!(rule.action, Action::Keep));
                 items.retain(|item| item.twin && !keeps(item));

@@ -99,7 +99,8 @@ impl Redactor {
             let state = self.program.automaton.state(arrival.position.resource);
             let is_whole = |rule| rule < until && (!ahead.is_container() || state.first_inside >= rule);
             match state.simply {
-                Simply::Keeps(rule) if is_whole(rule) => {
+                // What is written to say that a value is hidden stands in the place of its twin.
+                Simply::Keeps(rule) if is_whole(rule) && !key.starts_with(b"_") => {
                     self.summary.count(rule, Deed::Keep);
                     self.express_whole(ahead, true, stream);
                     return Ok(());

@@ -109,6 +109,8 @@ pub(super) struct Member {
     pub(super) is_modifier: bool,
     /// R4 wants it to be there.
     pub(super) is_required: bool,
+    /// The value that it is the twin of, if R4 wants that to be there.
+    pub(super) twin_of: Option<Position>,
     /// R4 says that it is an instant, or XHTML.
     pub(super) is_instant: bool,
     pub(super) is_markup: bool,

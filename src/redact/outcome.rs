@@ -78,6 +78,12 @@ impl Redactor {
         self.verdict(position, DEAD, Kind::Scalar).or_else(misfit)
     }
 
+    /// The rule that hides the value of a twin, if one does: another twin, which says so, stands in the place of this one.
+    pub(super) fn hides_value(&self) -> Option<RuleId> {
+        let verdict = self.verdict(self.member.twin_of?, DEAD, Kind::Scalar)?;
+        matches!(self.action(verdict.rule), Action::Year | Action::Shift(_)).then_some(verdict.rule)
+    }
+
     pub(super) fn action(&self, rule: RuleId) -> &Action {
         self.program.rule(rule).map_or(&Action::Remove, |rule| &rule.action)
     }

@@ -7,7 +7,7 @@
 
 use super::action::Action;
 use super::tag::Tags;
-use super::transitions::Transitions;
+use super::transitions::{Traits, Transitions};
 use crate::fhir::ResourceType;
 
 pub(super) use super::transitions::Arrival;
@@ -256,6 +256,12 @@ impl Automaton {
     #[inline]
     pub(super) fn known_member(&self, container: StateId, key: &[u8]) -> Option<Arrival> {
         self.transitions.find(container, key, Transitions::wanted(key))
+    }
+
+    /// Where the member `key`, unescaped, leads to, if R4 wants it to be there.
+    pub(super) fn required(&self, container: Position, key: &[u8]) -> Option<Position> {
+        let arrival = self.member(container, key);
+        arrival.is(Traits::REQUIRED).then_some(arrival.position)
     }
 
     /// The position of an element.

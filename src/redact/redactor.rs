@@ -137,6 +137,7 @@ impl Redactor {
             is_reference: false,
             is_modifier: false,
             is_required: false,
+            twin_of: None,
             is_instant: false,
             is_markup: false,
         };

@@ -47,7 +47,7 @@ impl Redactor {
         if names_type && !frame.place.may_name_type() {
             return Err(Error::MisplacedResource);
         }
-        let asks = frame.asks;
+        let (asks, container) = (frame.asks, frame.position);
         let place = match frame.place.member(key) {
             Place::Meta if self.resources.last().is_none_or(|resource| resource.tags.is_empty()) => Place::Elsewhere,
             place => place,
@@ -62,6 +62,7 @@ impl Redactor {
             is_reference: is_reference_key(key),
             is_modifier: arrival.is(Traits::MODIFIER),
             is_required: arrival.is(Traits::REQUIRED),
+            twin_of: key.strip_prefix(b"_").and_then(|name| self.program.automaton.required(container, name)),
             is_instant: arrival.is(Traits::INSTANT),
             is_markup: arrival.is(Traits::MARKUP),
         };
@@ -134,6 +135,11 @@ impl Redactor {
             self.goes(start, end, stream);
             return Ok(());
         }
+        if let Some(rule) = self.hides_value() {
+            self.count(rule, Deed::Remove, Place::Elsewhere);
+            self.goes(start, end, stream);
+            return Ok(());
+        }
         let Some(verdict) = self.verdict_on_scalar(token) else {
             if frame.drops {
                 self.goes(start, end, stream);
@@ -195,6 +201,12 @@ impl Redactor {
         let (start, at) = (self.lexer.start(), self.lexer.at());
         let Some(parent) = self.frames.last() else { return Err(Error::Ended) };
         let (mut drops, mut until) = (parent.drops, parent.until);
+        if let Some(rule) = self.hides_value() {
+            self.count(rule, Deed::Remove, place);
+            self.goes(start, at, stream);
+            self.skip_inside(false, self.options.format.is_fhir());
+            return Ok(());
+        }
         let outer = if self.member.position.resource == position.resource { DEAD } else { self.member.position.resource };
         let kind = if is_object { Kind::Object } else { Kind::Array };
         if let Some(verdict) = self.verdict(position, outer, kind) {
@@ -336,7 +348,7 @@ impl Redactor {
             self.member.place = frame.place.element();
         }
         (self.member.names_type, self.member.is_twin, self.member.is_reference) = (false, false, false);
-        (self.member.is_modifier, self.member.is_required) = (false, false);
+        (self.member.is_modifier, self.member.is_required, self.member.twin_of) = (false, false, None);
     }
 
     pub(super) fn expect_scalar(&mut self) -> Result<(), Error> {
