@@ -24,15 +24,17 @@ mod reason;
 mod reply;
 mod request;
 mod route;
+mod waiting;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::audit::{Decision, Record};
-use crate::identity::{Principal, SignatureVerifier, StandIn, StandInError};
+use crate::identity::{Principal, Refusal, SignatureVerifier, StandIn, StandInError};
 use answer::Answer;
 use request::Pending;
 use route::Route;
+use waiting::Waiting;
 
 pub use effect::{Change, Effects, Next};
 pub use engine::{Engine, Inventory, Reachable};
@@ -92,6 +94,8 @@ pub struct Exchange {
 enum Stage {
     /// Nothing has happened.
     Start,
+    /// The request's head is here, and who sent it is being asked.
+    Waiting(Box<Waiting>),
     /// The request's head was judged, its body is awaited.
     Body(Box<Pending>),
     /// The request was sent on.
@@ -130,6 +134,7 @@ impl Exchange {
     /// The route's or policy's time for a body has run out.
     pub fn timed_out(&mut self) -> Effects {
         match &self.stage {
+            Stage::Waiting(_) => self.refuse_request(Refusal::Unavailable.into()),
             Stage::Body(_) => self.refuse_request(Rule::BodyTimeout.into()),
             Stage::Sent(_) => self.refuse_answer(Rule::AnswerTimeout.into()),
             Stage::Start | Stage::Shadow | Stage::Replied | Stage::Broken => Effects::default(),

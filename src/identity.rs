@@ -20,6 +20,7 @@
 
 mod api_key;
 mod cache;
+mod call;
 mod compile;
 mod credential;
 mod jwt;
@@ -27,8 +28,10 @@ mod principal;
 mod refusal;
 mod requirement;
 mod stand_in;
+mod upkeep;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use api_key::ApiKeys;
 use cache::Entry;
@@ -36,10 +39,11 @@ use jwt::{Jwt, Token};
 use requirement::{Site, Sites};
 
 pub use cache::TokenCache;
+pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
 pub use compile::compile;
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 pub use principal::Principal;
-pub use refusal::Refusal;
+pub use refusal::{Halt, Refusal};
 pub use requirement::Requirement;
 pub use stand_in::{StandIn, StandInError};
 
@@ -75,6 +79,8 @@ enum Kind {
 pub struct Context<'a> {
     /// Seconds since 1970, UTC.
     pub now: i64,
+    /// The same moment to the nanosecond, since 1970.
+    pub moment: Duration,
     /// Checks signatures outside of the module, where it can.
     pub verifier: &'a dyn SignatureVerifier,
     /// Tokens verified before.
@@ -90,7 +96,7 @@ impl Providers {
         requirement: &Requirement,
         headers: &Headers,
         context: &Context<'_>,
-    ) -> Result<Rc<Principal>, Refusal> {
+    ) -> Result<Rc<Principal>, Halt> {
         match requirement {
             Requirement::None => Ok(Rc::clone(&self.anonymous)),
             Requirement::Any(sites) => self.any(sites, headers, context),
@@ -111,20 +117,20 @@ impl Providers {
         self.list.iter().map(|provider| &*provider.name)
     }
 
-    fn any(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
+    fn any(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut presented = None;
         for site in sites {
             if let Some(credential) = credential::read(headers, &site.header)?
                 && presented.replace((site, credential)).is_some()
             {
-                return Err(Refusal::Several);
+                return Err(Refusal::Several.into());
             }
         }
         let (site, credential) = presented.ok_or(Refusal::Missing)?;
         self.judge(site, credential, context)
     }
 
-    fn all(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
+    fn all(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut joined: Option<Rc<Principal>> = None;
         for site in sites {
             let credential = credential::read(headers, &site.header)?.ok_or(Refusal::Missing)?;
@@ -134,24 +140,33 @@ impl Providers {
                 None => joined = Some(principal),
             }
         }
-        joined.ok_or(Refusal::Missing)
+        joined.ok_or(Refusal::Missing.into())
+    }
+
+    /// How often a provider lost a key.
+    fn epoch(&self, provider: usize) -> u64 {
+        match self.list.get(provider).map(|provider| &provider.kind) {
+            Some(Kind::Jwt(jwt)) => jwt.epoch(),
+            _ => 0,
+        }
     }
 
     /// Has the one provider judge that this credential is for.
-    fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
+    fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut providers = site.providers.iter().filter_map(|index| Some((*index, &self.list.get(*index)?.kind)));
         if let Some((_, Kind::ApiKey(keys))) = providers.clone().next() {
-            return keys.verify(credential, context.now);
+            return Ok(keys.verify(credential, context.now)?);
         }
         let key = TokenCache::key(&site.header, credential);
         if let Some(entry) = context.cache.find(&self.stamp, &key)
             && site.providers.contains(&entry.provider)
+            && entry.epoch == self.epoch(entry.provider)
         {
             let judged = entry.verified.judge(context);
             if judged == Err(Refusal::Expired) {
                 context.cache.forget(&key);
             }
-            return judged;
+            return Ok(judged?);
         }
         let token = Token::parse(credential)?;
         let issuer = token.issuer()?;
@@ -161,7 +176,8 @@ impl Providers {
                 _ => None,
             })
             .ok_or(Refusal::UnknownIssuer)?;
-        let entry = Rc::new(Entry::new(provider, jwt.verify(token, context.verifier)?));
+        let verified = jwt.verify(token, context.moment, context.verifier)?;
+        let entry = Rc::new(Entry::new(provider, jwt.epoch(), verified));
         let principal = entry.verified.judge(context)?;
         context.cache.keep(key, entry);
         Ok(principal)

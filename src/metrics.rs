@@ -52,6 +52,12 @@ metrics! {
     TOKEN_CACHE_HITS = Counter "carewarden.token_cache_hits" "tokens found verified";
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
+    /// Labels: provider, result.
+    JWKS_FETCH = Counter "carewarden.jwks_fetch" "fetches of an issuer's keys, by provider and result";
+    /// Labels: provider.
+    JWKS_AGE = Gauge "carewarden.jwks_age_seconds" "how long ago the worker that spoke last had an issuer's keys fetched";
+    /// Labels: provider, result.
+    INTROSPECTION = Counter "carewarden.introspection" "questions about opaque tokens, by provider and result";
     /// No labels.
     MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
     /// No labels.

@@ -3,6 +3,7 @@
 //! [`root`] holds the configuration of one plugin, [`stream`] one exchange; [`facts`] answers what the engine asks about
 //! a connection; [`host`] makes the calls. One module instance serves one worker thread, so everything is shared by `Rc`.
 
+mod errands;
 mod facts;
 mod host;
 mod logger;

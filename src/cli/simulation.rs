@@ -199,6 +199,10 @@ pub(super) fn simulate(
     let body = request.body()?;
 
     let mut effects = exchange.request_head(Some(sent.read()), body.is_empty(), &host);
+    if matches!(effects.next, Next::Await(_)) {
+        // Nobody is asked from a desk.
+        effects = exchange.timed_out();
+    }
     if matches!(effects.next, Next::Hold(_)) {
         sent.apply(effects.changes);
         effects = exchange.request_body(body.len(), true, &|| Some(body.clone()), &host);
@@ -224,7 +228,7 @@ pub(super) fn simulate(
             (Some(reply.status), Head(fields), reply.body)
         }
         Next::Continue => (status, head, body),
-        Next::Reset | Next::Hold(_) => (None, Head::default(), Vec::new()),
+        Next::Reset | Next::Hold(_) | Next::Await(_) => (None, Head::default(), Vec::new()),
     };
     let record = exchange.close(now_ns, status).clone();
     Ok(Outcome { record, status, head, body, sent, sent_body, used_rules })

@@ -291,7 +291,7 @@ impl Exchange {
             Stage::Sent(answer) => answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason)),
             // It was broken off and comes all the same.
             Stage::Broken => Effects::reset(),
-            Stage::Start | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
+            Stage::Start | Stage::Waiting(_) | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
         }
     }
 
@@ -300,7 +300,7 @@ impl Exchange {
         match &mut self.stage {
             Stage::Sent(answer) => answer.finish_at_trailers().unwrap_or_else(|reason| self.refuse_answer(reason)),
             Stage::Broken => Effects::reset(),
-            Stage::Start | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
+            Stage::Start | Stage::Waiting(_) | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),
         }
     }
 }

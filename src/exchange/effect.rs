@@ -38,6 +38,8 @@ pub enum Next {
     Continue,
     /// It waits for more; longer than this is a refusal.
     Hold(Duration),
+    /// It waits until somebody has been asked about its caller; longer than this is a refusal.
+    Await(Duration),
     /// It is answered here and now.
     Reply(Reply),
     /// It is broken off, so that nobody takes it for whole.
@@ -47,6 +49,10 @@ pub enum Next {
 impl Effects {
     pub(super) fn hold(timeout: Duration) -> Self {
         Self { next: Next::Hold(timeout), ..Self::default() }
+    }
+
+    pub(super) fn wait(timeout: Duration) -> Self {
+        Self { next: Next::Await(timeout), ..Self::default() }
     }
 
     pub(super) fn reply(reply: Reply) -> Self {

@@ -160,7 +160,9 @@ impl Engine {
         self.0.routes.get(index).cloned()
     }
 
-    pub(super) fn providers(&self) -> &Providers {
+    /// Who may identify a caller. They ask other servers of their own accord.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
         &self.0.providers
     }
 

@@ -58,6 +58,9 @@ impl Reply {
         if let (401, Reason::Identity(refusal)) = (status, reason) {
             headers.push(("www-authenticate", challenge(refusal)));
         }
+        if let (503, Reason::Identity(_)) = (status, reason) {
+            headers.push(("retry-after", b"1".to_vec()));
+        }
         if let Some(id) = request_id {
             headers.push(("x-request-id", id.into()));
         }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::answer::{Answer, Plan};
 use super::body::Content;
@@ -11,6 +12,7 @@ use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
+use super::waiting::Stop;
 use super::{Exchange, Host, ReadBody, Stage};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
@@ -83,13 +85,26 @@ impl Exchange {
         self.started_ns = host.now_ns;
         self.record.request_id = request_id(&head);
         self.forged = forward::strip_forged(&head, self.engine.identity_headers());
-        let judged = self.judge_head(&head, host).and_then(|judged| self.expect_body(judged, &head, end));
-        judged.unwrap_or_else(|reason| self.refuse_request(reason))
+        self.judge_request(head, end, host)
+    }
+
+    /// Judges a request whose head is here, or has it wait for who knows its caller.
+    pub(super) fn judge_request(&mut self, head: Headers, end: bool, host: &Host<'_>) -> Effects {
+        let judged = self.judge_head(&head, host).and_then(|judged| Ok(self.expect_body(judged, &head, end)?));
+        match judged {
+            Ok(effects) => effects,
+            Err(Stop::Refused(reason)) => self.refuse_request(reason),
+            Err(Stop::Awaits(timeout)) => self.wait(head, end, timeout),
+        }
     }
 
     /// A part of the request's body has come; `size` is what Envoy holds of it by now.
     pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
-        let Stage::Body(pending) = &mut self.stage else { return Effects::default() };
+        let pending = match &mut self.stage {
+            Stage::Body(pending) => pending,
+            Stage::Waiting(_) => return self.body_while_waiting(size, end),
+            _ => return Effects::default(),
+        };
         pending.size = size;
         let limits = &pending.judged.route.limits;
         if size > limits.body {
@@ -103,11 +118,15 @@ impl Exchange {
 
     /// The request's trailers have come: its body is whole. Nothing needs them, and they could name an identity.
     pub fn request_trailers(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
-        let effects = if matches!(self.stage, Stage::Body(_)) { self.judge_body(read, host) } else { Effects::default() };
+        let effects = match &self.stage {
+            Stage::Body(_) => self.judge_body(read, host),
+            Stage::Waiting(waiting) => self.body_while_waiting(waiting.size(), true),
+            _ => Effects::default(),
+        };
         Effects { drop_trailers: true, ..effects }
     }
 
-    fn judge_head(&mut self, head: &Headers, host: &Host<'_>) -> Result<Judged, Reason> {
+    fn judge_head(&mut self, head: &Headers, host: &Host<'_>) -> Result<Judged, Stop> {
         let method = method(head)?;
         self.record.method = known_method(&method);
         let path = head.single(":path").map_err(|_| Rule::MalformedHeaders)?.ok_or(Rule::AmbiguousPath)?;
@@ -153,12 +172,18 @@ impl Exchange {
         })
     }
 
-    fn identify(&self, route: &Route, head: &Headers, host: &Host<'_>) -> Result<Rc<Principal>, Reason> {
+    fn identify(&self, route: &Route, head: &Headers, host: &Host<'_>) -> Result<Rc<Principal>, Stop> {
         if let Some(principal) = &self.stated {
             return Ok(Rc::clone(principal));
         }
         let certificate_sha256 = &|| host.facts.certificate_sha256();
-        let context = Context { now: host.now(), verifier: host.verifier, cache: self.engine.tokens(), certificate_sha256 };
+        let context = Context {
+            now: host.now(),
+            moment: Duration::from_nanos(host.now_ns),
+            verifier: host.verifier,
+            cache: self.engine.tokens(),
+            certificate_sha256,
+        };
         Ok(self.engine.providers().authenticate(&route.requirement, head, &context)?)
     }
 

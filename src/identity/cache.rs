@@ -30,14 +30,16 @@ const ENTRY_OVERHEAD: usize = 512;
 /// A verified token and whose it is.
 pub(super) struct Entry {
     pub(super) provider: usize,
+    /// How often the provider had lost a key when it was verified.
+    pub(super) epoch: u64,
     pub(super) verified: Verified,
     weight: u64,
 }
 
 impl Entry {
-    pub(super) fn new(provider: usize, verified: Verified) -> Self {
+    pub(super) fn new(provider: usize, epoch: u64, verified: Verified) -> Self {
         let weight = u64::try_from(footprint(&verified.principal)).unwrap_or(u64::MAX);
-        Self { provider, verified, weight }
+        Self { provider, epoch, verified, weight }
     }
 }
 

@@ -3,7 +3,8 @@
 //! A token passes these, in this order, or is refused with the first that fails:
 //!
 //! 1. It has its one form, and its header asks for nothing that we do not do ([`token`]).
-//! 2. Its algorithm is one that the provider accepts; exactly one key of the issuer fits its `kid` and algorithm.
+//! 2. Its algorithm is one that the provider accepts; exactly one key of the issuer fits its `kid` and algorithm. Where
+//!    keys are fetched ([`remote`]) and none does, the issuer is asked again.
 //! 3. Its signature is that key's ([`signature`]). Nothing that it claims is judged before.
 //! 4. Its type and claims are what the policy asks for ([`claims`]).
 //!
@@ -13,20 +14,24 @@ mod claims;
 mod compile;
 mod json;
 mod jwk;
+mod remote;
 mod signature;
 mod token;
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jwk::PublicKey;
+use remote::{Miss, RemoteKeys};
 use signature::VerifyingKey;
 
 pub(super) use claims::Verified;
 pub use signature::{Hash, NoHost, SignatureVerifier, Verification};
 pub(super) use token::Token;
 
-use super::Refusal;
+use super::call::{Answer, Call, Note, SharedData, Subject};
+use super::{Halt, Refusal};
 use crate::policy::model::Algorithm;
 
 /// The tokens of one issuer.
@@ -35,12 +40,21 @@ pub(super) struct Jwt {
     name: Rc<str>,
     pub(super) issuer: String,
     algorithms: Vec<Algorithm>,
-    keys: Vec<PublicKey>,
+    keys: Keys,
     /// The shared secret and the one before it.
     secrets: Vec<VerifyingKey>,
     /// Values of `typ` accepted, in lower case and without `application/`. None: not looked at.
     types: Option<Vec<String>>,
     pub(super) claims: ClaimRules,
+}
+
+/// The public keys of an issuer.
+#[derive(Debug)]
+enum Keys {
+    /// Those that the policy holds.
+    Inline(Rc<Vec<PublicKey>>),
+    /// Those that the issuer publishes.
+    Remote(Box<RemoteKeys>),
 }
 
 /// What the claims must be, and what they mean.
@@ -71,35 +85,77 @@ pub(super) struct Mapping {
 
 impl Jwt {
     /// Verifies all of a token but what changes from use to use, which [`Verified::judge`] does.
-    pub(super) fn verify(&self, token: Token<'_>, host: &dyn SignatureVerifier) -> Result<Verified, Refusal> {
+    pub(super) fn verify(&self, token: Token<'_>, now: Duration, host: &dyn SignatureVerifier) -> Result<Verified, Halt> {
         if !self.algorithms.contains(&token.algorithm) {
-            return Err(Refusal::Algorithm);
+            return Err(Refusal::Algorithm.into());
         }
         let signed_by = |key: &VerifyingKey| key.verifies(token.algorithm, token.signed, token.signature(), host);
         let valid = match token.algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 if self.secrets.is_empty() => {
-                return Err(Refusal::UnknownKey);
+                return Err(Refusal::UnknownKey.into());
             }
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => self.secrets.iter().any(signed_by),
-            _ => signed_by(&self.key(&token)?.key),
+            _ => match meant(&self.keys.at_hand(), &token) {
+                Ok(key) => signed_by(&key.key),
+                Err(Refusal::UnknownKey) => return Err(self.keys.miss(now)),
+                Err(refusal) => return Err(refusal.into()),
+            },
         };
         if !valid {
-            return Err(Refusal::BadSignature);
+            return Err(Refusal::BadSignature.into());
         }
         self.check_type(token.typ.as_deref())?;
-        Verified::from_claims(&self.claims, &self.name, token.claims)
+        Ok(Verified::from_claims(&self.claims, &self.name, token.claims)?)
     }
 
-    /// The one key that a token can mean.
-    ///
-    /// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves
-    /// several the token is refused: trying them one by one would let it choose the work, and `kid` exists.
-    fn key(&self, token: &Token<'_>) -> Result<&PublicKey, Refusal> {
-        let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
-        let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
-        let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();
-        let key = only(fitting.clone().filter(named)).or_else(|| only(fitting.filter(unnamed)));
-        key.ok_or(Refusal::UnknownKey)?
+    /// How often keys were taken away: what they verified has to be verified again.
+    pub(super) fn epoch(&self) -> u64 {
+        match &self.keys {
+            Keys::Inline(_) => 0,
+            Keys::Remote(remote) => remote.epoch(),
+        }
+    }
+
+    /// Whether its keys are fetched.
+    pub(super) fn is_remote(&self) -> bool {
+        matches!(self.keys, Keys::Remote(_))
+    }
+
+    /// How long ago the keys at hand were fetched, where they are.
+    pub(super) fn age_of_keys(&self, now: Duration) -> Option<Duration> {
+        match &self.keys {
+            Keys::Inline(_) => None,
+            Keys::Remote(remote) => remote.age(now),
+        }
+    }
+
+    /// Does what is due with keys that are fetched: the call to make, and whether requests that wait may be judged.
+    pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> (Option<(u64, Call)>, bool) {
+        match &self.keys {
+            Keys::Inline(_) => (None, false),
+            Keys::Remote(remote) => remote.poll(now, shared),
+        }
+    }
+
+    /// Takes the answer to a call, or that there is none: a call that follows, or how it went.
+    pub(super) fn answered(
+        &self,
+        serial: u64,
+        answer: Option<Answer>,
+        now: Duration,
+        shared: &dyn SharedData,
+    ) -> (Option<(u64, Call)>, Option<Note>) {
+        let Keys::Remote(remote) = &self.keys else { return (None, None) };
+        let Some(arrival) = remote.answered(serial, answer, now, shared) else { return (None, None) };
+        let note = arrival.result.map(|result| {
+            let (result, faults) = match result {
+                Ok(faults) => (Ok(()), faults),
+                Err(failure) => (Err(failure), Vec::new()),
+            };
+            let (provider, again_in) = (Rc::clone(&self.name), remote.until_next(now));
+            Note { provider, subject: Subject::Keys, result, faults, again_in }
+        });
+        (arrival.call, note)
     }
 
     /// RFC 7515 section 4.1.9: media types, whose case and `application/` do not matter.
@@ -110,6 +166,37 @@ impl Jwt {
             (Some(_), _) => Err(Refusal::TokenType),
         }
     }
+}
+
+impl Keys {
+    fn at_hand(&self) -> Rc<Vec<PublicKey>> {
+        match self {
+            Self::Inline(keys) => Rc::clone(keys),
+            Self::Remote(remote) => remote.keys(),
+        }
+    }
+
+    /// What a token does whose key is not there.
+    fn miss(&self, now: Duration) -> Halt {
+        let Self::Remote(remote) = self else { return Refusal::UnknownKey.into() };
+        match remote.miss(now) {
+            Miss::Awaits => Halt::Awaits(remote.wait()),
+            Miss::Unknown => Refusal::UnknownKey.into(),
+            Miss::Unavailable => Refusal::Unavailable.into(),
+        }
+    }
+}
+
+/// The one key that a token can mean.
+///
+/// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves several the
+/// token is refused: trying them one by one would let it choose the work, and `kid` exists.
+fn meant<'k>(keys: &'k [PublicKey], token: &Token<'_>) -> Result<&'k PublicKey, Refusal> {
+    let fitting = keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
+    let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
+    let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();
+    let key = only(fitting.clone().filter(named)).or_else(|| only(fitting.filter(unnamed)));
+    key.ok_or(Refusal::UnknownKey)?
 }
 
 /// The only one of some keys, if there are any.

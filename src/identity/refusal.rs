@@ -1,4 +1,21 @@
-//! Why a caller was not accepted.
+//! Why a caller was not accepted, or not yet.
+
+use std::time::Duration;
+
+/// What stands between a caller and an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// It is refused.
+    Refused(Refusal),
+    /// Somebody has to be asked first; the request waits, but no longer than this.
+    Awaits(Duration),
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $reason:literal, $error:expr;)*) => {
@@ -61,6 +78,8 @@ refusals! {
     UnknownIssuer = "unknown_issuer", TOKEN;
     /// No key of the issuer fits the token's `kid` and algorithm.
     UnknownKey = "unknown_key", TOKEN;
+    /// The keys of the issuer, or what it says of the token, are not there and could not be had in time.
+    Unavailable = "identity_unavailable", None;
     /// Several keys fit, and the token does not say which.
     AmbiguousKey = "ambiguous_key", TOKEN;
     /// The signature is not the issuer's.

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the host is reached through imported functions and raw pointers")]
 
 use std::ptr;
+use std::time::Duration;
 
 use crate::http::Headers;
 
@@ -27,6 +28,7 @@ pub(super) enum Map {
     RequestTrailers = 1,
     ResponseHeaders = 2,
     ResponseTrailers = 3,
+    CallResponseHeaders = 6,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,7 @@ pub(super) enum Map {
 pub(super) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    CallResponseBody = 4,
     PluginConfiguration = 7,
 }
 
@@ -90,6 +93,20 @@ mod abi {
             data_size: usize,
         ) -> u32;
         pub(super) fn proxy_get_property(path: *const u8, size: usize, data: *mut *mut u8, data_size: *mut usize) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(
+            name: *const u8,
+            name_size: usize,
+            data: *const u8,
+            size: usize,
+            version: u32,
+        ) -> u32;
         pub(super) fn proxy_set_property(path: *const u8, size: usize, data: *const u8, data_size: usize) -> u32;
         pub(super) fn proxy_call_foreign_function(
             name: *const u8,
@@ -233,6 +250,28 @@ pub(super) fn replace_body(buffer: Buffer, data: &[u8]) -> Answer<()> {
 pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: the host reads `path` during the call, and `bytes` gives pointers that live through it.
     bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
+}
+
+/// What modules of the same VM id share under a name.
+pub(super) fn shared_data(name: &str) -> Option<Vec<u8>> {
+    let mut version = 0;
+    // SAFETY: the host reads `name` during the call and writes one u32; `bytes` gives pointers that live through it.
+    bytes(|data, size| unsafe { abi::proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &raw mut version) }).ok()
+}
+
+pub(super) fn set_shared_data(name: &str, data: &[u8]) -> Answer<()> {
+    const ANY_VERSION: u32 = 0;
+    // SAFETY: the host reads both during the call.
+    done(unsafe { abi::proxy_set_shared_data(name.as_ptr(), name.len(), data.as_ptr(), data.len(), ANY_VERSION) })
+}
+
+/// Calls a cluster, from a callback of the root context: the answer comes to the context whose callback made the call.
+///
+/// This goes through the SDK, which panics on an answer to a call that it does not know. It gives back the host's two
+/// refusals (a bad cluster or head, no connection) and would panic on others, which Envoy does not have.
+pub(super) fn call_cluster(cluster: &str, head: &[(&str, &str)], body: &[u8], timeout: Duration) -> Option<u32> {
+    let body = (!body.is_empty()).then_some(body);
+    proxy_wasm::hostcalls::dispatch_http_call(cluster, head.to_vec(), body, Vec::new(), timeout).ok()
 }
 
 pub(super) fn set_property(name: &str, value: &[u8]) -> Answer<()> {

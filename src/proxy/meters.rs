@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::host;
 use crate::audit::{Decision, Record};
+use crate::identity::{Note, Subject};
 use crate::metrics::{self, Kind, Metric};
 
 thread_local! {
@@ -49,6 +50,23 @@ pub(super) fn count(record: &Record) {
 pub(super) fn grow(metric: Metric, by: u64) {
     if by > 0 {
         add(metric.kind, metric.name.into(), by);
+    }
+}
+
+/// Counts what became of what a provider asked.
+pub(super) fn note(note: &Note) {
+    let metric = match note.subject {
+        Subject::Keys => metrics::JWKS_FETCH,
+        Subject::Token => metrics::INTROSPECTION,
+    };
+    let result = note.result.map_or_else(|failure| failure.label(), |()| "ok");
+    add(metric.kind, metric.with(&[("provider", &note.provider), ("result", result)]).into(), 1);
+}
+
+/// Sets a gauge with labels.
+pub(super) fn set_of(metric: Metric, labels: &[(&str, &str)], value: u64) {
+    if let Some(id) = define(metric.kind, metric.with(labels).into()) {
+        host::record(id, value);
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
+use super::errands::{self, EnvoyData, Errands};
 use super::facts::EnvoyVerifier;
 use super::host::{self, Buffer};
 use super::meters;
@@ -25,6 +26,10 @@ const MAX_CONFIGURATION: usize = 16 << 20;
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) verifier: EnvoyVerifier,
+    pub(super) data: EnvoyData,
+    errands: Errands,
+    /// The next tick was asked to come at once.
+    hurries: Cell<bool>,
     pub(super) held: RefCell<HashMap<u32, Held>>,
     pub(super) sequence: Cell<u64>,
     /// Bytes that streams hold in this module.
@@ -41,11 +46,22 @@ pub(super) struct Held {
     pub(super) deadline: u64,
     /// Whether a body callback came since the head was held.
     pub(super) saw_body: bool,
+    /// It waits until somebody has been asked about its caller.
+    pub(super) waits: bool,
 }
 
 pub(super) struct Root {
     context: u32,
     shared: Option<Rc<Shared>>,
+}
+
+impl Shared {
+    /// Has the next tick come at once: somebody has to be asked.
+    pub(super) fn hurry(&self) {
+        if !self.hurries.replace(true) {
+            let _ = host::set_tick_period(1);
+        }
+    }
 }
 
 impl Root {
@@ -74,15 +90,16 @@ impl Root {
         if !verifier.is_available() {
             log::warn!("carewarden: this Envoy has no `verify_signature`; signatures are verified in the module, slower");
         }
-        let (held, sequence, held_bytes, cache_counts) = Default::default();
-        Some(Rc::new(Shared { engine, verifier, held, sequence, held_bytes, cache_counts }))
+        let (held, sequence, held_bytes, cache_counts, errands, hurries) = Default::default();
+        let data = EnvoyData::detect();
+        Some(Rc::new(Shared { engine, verifier, data, errands, hurries, held, sequence, held_bytes, cache_counts }))
     }
 
     fn refuse_overdue(&self, shared: &Shared) {
         let now = host::now();
         let overdue = shared.held.borrow_mut().extract_if(|_, held| held.deadline <= now).collect::<Vec<_>>();
         for (context, held) in overdue {
-            if !held.saw_body {
+            if !held.saw_body && !held.waits {
                 log::warn!(
                     "carewarden: a stream was held until its time was up and no body came; if every such stream ends \
                             so, `allow_on_headers_stop_iteration: true` is missing in the plugin's configuration"
@@ -101,7 +118,15 @@ impl Root {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, _: usize) {
+        let Some(shared) = &self.shared else { return };
+        if shared.errands.answered(shared, token, headers > 0, size) {
+            errands::settle(shared);
+            let _ = host::act_for(self.context);
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
@@ -114,7 +139,17 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
+        if shared.hurries.take() {
+            let _ = host::set_tick_period(TICK_MS);
+        }
         self.refuse_overdue(shared);
+        if shared.engine.providers().has_remote() {
+            if shared.errands.run(shared) {
+                errands::settle(shared);
+                let _ = host::act_for(self.context);
+            }
+            errands::report_ages(shared);
+        }
         let (hits, misses) = shared.engine.cache_counts();
         let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
         meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));

@@ -90,15 +90,7 @@ impl Stream {
             effects = exchange.borrow_mut().refuse_over_capacity();
             self.account(&shared, exchange.borrow().held_bytes());
         }
-        let held = shared.held.borrow_mut().remove(&self.context);
-        if let Next::Hold(timeout) = effects.next {
-            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-            // A body that trickles does not buy more time.
-            let deadline = held.as_ref().map_or(now_ns.saturating_add(timeout), |held| held.deadline);
-            let saw_body = held.is_some();
-            let held = Held { exchange: Rc::clone(&exchange), message, deadline, saw_body };
-            shared.held.borrow_mut().insert(self.context, held);
-        }
+        hold(&shared, self.context, &exchange, message, &effects.next, now_ns);
         perform(message, effects).unwrap_or_else(|_| {
             shared.held.borrow_mut().remove(&self.context);
             give_up(message, &exchange)
@@ -110,6 +102,41 @@ impl Stream {
         shared.held_bytes.set(others.saturating_add(held));
         self.held_bytes = held;
     }
+}
+
+/// Keeps account of what is held, and until when.
+fn hold(shared: &Shared, context: u32, exchange: &Rc<RefCell<Exchange>>, message: Message, next: &Next, now_ns: u64) {
+    let before = shared.held.borrow_mut().remove(&context);
+    let (timeout, waits) = match next {
+        Next::Hold(timeout) => (timeout, false),
+        Next::Await(timeout) => (timeout, true),
+        _ => return,
+    };
+    let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    // A body that trickles does not buy more time.
+    let before = before.filter(|before| before.waits == waits);
+    let deadline = before.as_ref().map_or(now_ns.saturating_add(timeout), |before| before.deadline);
+    let held = Held { exchange: Rc::clone(exchange), message, deadline, saw_body: before.is_some(), waits };
+    shared.held.borrow_mut().insert(context, held);
+    if waits {
+        shared.hurry();
+    }
+}
+
+/// Judges a request again that waited, as the stream at hand.
+pub(super) fn judge_again(shared: &Rc<Shared>, context: u32) -> Action {
+    let exchange = match shared.held.borrow().get(&context) {
+        Some(held) => Rc::clone(&held.exchange),
+        None => return Action::Pause,
+    };
+    let now_ns = host::now();
+    let host = Host { now_ns, facts: &Connection, verifier: &shared.verifier };
+    let effects = exchange.borrow_mut().resume(&|size| host::body(Buffer::RequestBody, size).ok(), &host);
+    hold(shared, context, &exchange, Message::Request, &effects.next, now_ns);
+    perform(Message::Request, effects).unwrap_or_else(|_| {
+        shared.held.borrow_mut().remove(&context);
+        give_up(Message::Request, &exchange)
+    })
 }
 
 /// Refuses an exchange for which a host call failed.
@@ -138,7 +165,7 @@ pub(super) fn perform(message: Message, effects: Effects) -> Answer<Action> {
     }
     Ok(match next {
         Next::Continue => Action::Continue,
-        Next::Hold(_) => Action::Pause,
+        Next::Hold(_) | Next::Await(_) => Action::Pause,
         Next::Reply(reply) => {
             perform_reply(&reply);
             Action::Pause

@@ -34,6 +34,13 @@ impl Stage {
         Self { envoy: Envoy::start(Options { environment, ..options }, &upstream), upstream }
     }
 
+    /// The same with one secret more.
+    pub(crate) fn with_secret(options: Options, name: &str, value: &str) -> Self {
+        let environment = vec![(name.to_owned(), value.to_owned())];
+        let upstream = Upstream::start();
+        Self { envoy: Envoy::start(Options { environment, ..options }, &upstream), upstream }
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.envoy.client()
     }

@@ -1,5 +1,7 @@
 //! Tokens seen before: not verified again, but judged again.
 
+use std::time::Duration;
+
 use carewarden::identity::{NoHost, TokenCache};
 
 use crate::support::{Case, Fixture, Host};
@@ -33,7 +35,13 @@ fn a_token_seen_before_costs_the_same_however_long_it_is() {
         let case = fixture.case(name);
         fixture.run(case, &NoHost, &cache).unwrap();
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
-        let context = Context { now: fixture.suite.now, verifier: &NoHost, cache: &cache, certificate_sha256: &|| None };
+        let context = Context {
+            now: fixture.suite.now,
+            moment: Duration::ZERO,
+            verifier: &NoHost,
+            cache: &cache,
+            certificate_sha256: &|| None,
+        };
         allocation_counter::measure(|| {
             fixture.providers.authenticate(&fixture.routes[&case.route], &headers, &context).unwrap();
         })

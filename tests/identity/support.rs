@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use carewarden::http::Headers;
 use carewarden::identity::{
-    self, Context, Hash, Principal, Providers, Refusal, Requirement, SignatureVerifier, TokenCache, Verification,
+    self, Context, Halt, Hash, Principal, Providers, Requirement, SignatureVerifier, TokenCache, Verification,
 };
 use carewarden::policy;
 use carewarden::policy::diagnostic::Report;
@@ -104,7 +105,10 @@ impl Fixture {
         cache: &TokenCache,
     ) -> Result<Caller, String> {
         let result = self.authenticate(case, now, verifier, cache);
-        result.map(|principal| Caller::from(&*principal)).map_err(|refusal| refusal.reason().to_owned())
+        result.map(|principal| Caller::from(&*principal)).map_err(|halt| match halt {
+            Halt::Refused(refusal) => refusal.reason().to_owned(),
+            Halt::Awaits(_) => "awaits".to_owned(),
+        })
     }
 
     pub(crate) fn authenticate(
@@ -113,9 +117,9 @@ impl Fixture {
         now: i64,
         verifier: &dyn SignatureVerifier,
         cache: &TokenCache,
-    ) -> Result<Rc<Principal>, Refusal> {
+    ) -> Result<Rc<Principal>, Halt> {
         let certificate = case.certificate.as_ref().map(|hex| policy::model::Sha256Hex::parse(hex).unwrap().0);
-        let context = Context { now, verifier, cache, certificate_sha256: &|| certificate };
+        let context = Context { now, moment: Duration::ZERO, verifier, cache, certificate_sha256: &|| certificate };
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
         self.providers.authenticate(&self.routes[&case.route], &headers, &context)
     }

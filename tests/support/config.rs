@@ -29,6 +29,10 @@ pub struct Options {
     pub use_remote_address: bool,
     /// A filter between ours and the upstream.
     pub behind: Option<Value>,
+    /// Clusters beside that of the upstream.
+    pub clusters: Vec<(String, SocketAddr)>,
+    /// How many workers serve.
+    pub workers: usize,
     /// Envoy's log level.
     pub log_level: &'static str,
 }
@@ -42,6 +46,8 @@ impl Default for Options {
             hold_headers: true,
             use_remote_address: true,
             behind: None,
+            clusters: Vec::new(),
+            workers: 1,
             log_level: "info",
         }
     }
@@ -122,9 +128,14 @@ pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> 
         "admin": { "address": address("127.0.0.1", 0) },
         "static_resources": {
             "listeners": [listener("tls", Some(&tls)), listener("plain", None)],
-            "clusters": [cluster("upstream", upstream)],
+            "clusters": clusters(options, upstream),
         },
     })
+}
+
+fn clusters(options: &Options, upstream: SocketAddr) -> Vec<Value> {
+    let others = options.clusters.iter().map(|(name, address)| cluster(name, *address));
+    [cluster("upstream", upstream)].into_iter().chain(others).collect()
 }
 
 /// The discovery response that carries our filter.

@@ -45,7 +45,7 @@ impl Envoy {
         write(&directory, "envoy.json", &bootstrap);
         let certificates = Certificates::generate(&["localhost"]).expect("certificates");
         certificates.write(&directory).expect("a writable target directory");
-        let mut command = command(&directory, "envoy.json");
+        let mut command = command(&directory, "envoy.json", options.workers);
         command.args(["--log-level", options.log_level]);
         Self::run(command, directory, options, certificates.authority)
     }
@@ -56,7 +56,7 @@ impl Envoy {
         what.certificates.write(&directory.join("envoy/certs")).expect("a writable target directory");
         write(&directory, "envoy/filter.yaml", &config::shipped_filter(&module(), what.policy));
         write(&directory, "envoy.yaml", &change(config::shipped(what, upstream.address)));
-        let mut command = command(&directory, "envoy.yaml");
+        let mut command = command(&directory, "envoy.yaml", 1);
         command.envs(what.secrets.iter().copied());
         Self::run(command, directory, Options::default(), what.certificates.authority.clone())
     }
@@ -65,7 +65,7 @@ impl Envoy {
     pub fn configured(bootstrap: &Value) -> Self {
         let directory = fresh_directory();
         write(&directory, "envoy.json", &bootstrap.to_string());
-        Self::run(command(&directory, "envoy.json"), directory, Options::default(), String::new())
+        Self::run(command(&directory, "envoy.json", 1), directory, Options::default(), String::new())
     }
 
     fn run(mut command: Command, directory: PathBuf, options: Options, authority: String) -> Self {
@@ -101,6 +101,11 @@ impl Envoy {
         let socket = &self.listeners["listener_statuses"][index]["local_address"]["socket_address"];
         let address = format!("{}:{}", socket["address"].as_str().expect("an address"), socket["port_value"]);
         address.parse().expect("an address")
+    }
+
+    /// Has the next policy come with another environment, and so with a module that is loaded anew.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.options.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Hands Envoy another policy, as written, and waits until it was taken or refused. Whether it was taken.
@@ -208,10 +213,11 @@ impl Drop for Envoy {
     }
 }
 
-fn command(directory: &Path, configuration: &str) -> Command {
+fn command(directory: &Path, configuration: &str, workers: usize) -> Command {
     let create = |name: &str| fs::File::create(directory.join(name)).expect("a writable target directory");
     let mut command = Command::new("sh");
-    command.args(["-c", SUPERVISOR, "sh"]).arg(binary()).args(["-c", configuration, "--concurrency", "1"]);
+    command.args(["-c", SUPERVISOR, "sh"]).arg(binary()).args(["-c", configuration]);
+    command.args(["--concurrency", &workers.to_string()]);
     command.args(["--disable-hot-restart", "--admin-address-path", "admin.address"]);
     command.args(["--file-flush-interval-msec", "50"]).current_dir(directory);
     command.stdin(Stdio::piped()).stdout(create("envoy.out")).stderr(create("envoy.log"));

@@ -69,6 +69,16 @@ impl Token {
         self
     }
 
+    /// Signs with a key of its own; `alg` and `kid` become the key's unless they were set.
+    pub fn sign_with(mut self, key: &SigningKey) -> String {
+        let header = self.header.as_object_mut().expect("a header");
+        header.entry("alg").or_insert("ES256".into());
+        header.entry("kid").or_insert(key.kid.as_str().into());
+        let text = self.text();
+        let signature = key.pair.sign(&SystemRandom::new(), text.as_bytes()).expect("a signature");
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
     /// Signs; `alg` and `kid` become the signer's unless they were set.
     pub fn sign(mut self, signer: Signer) -> String {
         let (alg, kid) = match signer {
@@ -82,10 +92,36 @@ impl Token {
         if let Some(kid) = kid {
             header.entry("kid").or_insert(kid.into());
         }
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let text = format!("{}.{}", encode(&self.header), encode(&self.claims));
+        let text = self.text();
         let signature = sign(signer, text.as_bytes());
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// What is signed.
+    fn text(&self) -> String {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}", encode(&self.header), encode(&self.claims))
+    }
+}
+
+/// A key of an issuer, made for one test.
+pub struct SigningKey {
+    pub kid: String,
+    pair: EcdsaKeyPair,
+}
+
+impl SigningKey {
+    /// Makes a key for ES256.
+    pub fn new(kid: &str) -> Self {
+        let (algorithm, random) = (&signature::ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("chance");
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).expect("the key just made");
+        Self { kid: kid.to_owned(), pair }
+    }
+
+    /// Its public half.
+    pub fn jwk(&self) -> Value {
+        jwk(&self.kid, &self.pair)
     }
 }
 
@@ -103,10 +139,14 @@ pub fn tampered(token: &str, claim: &str, value: impl Into<Value>) -> String {
 pub fn public_key() -> Value {
     let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
     let key = EcdsaKeyPair::from_pkcs8(algorithm, &pkcs8("es256.test-only.pem"), &SystemRandom::new()).expect("an EC key");
+    jwk("es256", &key)
+}
+
+fn jwk(kid: &str, key: &EcdsaKeyPair) -> Value {
     // An uncompressed point: 4, x, y (SEC 1 section 2.3.3).
     let (x, y) = key.public_key().as_ref()[1..].split_at(32);
     let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
-    json!({ "kty": "EC", "kid": "es256", "alg": "ES256", "use": "sig", "crv": "P-256", "x": x, "y": y })
+    json!({ "kty": "EC", "kid": kid, "alg": "ES256", "use": "sig", "crv": "P-256", "x": x, "y": y })
 }
 
 /// Seconds since 1970.

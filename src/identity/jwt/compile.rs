@@ -1,10 +1,13 @@
 //! From the policy's `jwt` provider to [`Jwt`], with everything that would make it refuse what it should accept, or
 //! accept what it should refuse, reported.
 
+mod fetch;
+
 use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::Keys;
 use super::jwk::{self, PublicKey, ReadSet};
 use super::signature::{self, KeyType, VerifyingKey};
 use super::{ClaimRules, Jwt, media_type};
@@ -33,7 +36,7 @@ impl Jwt {
             name: Rc::clone(name),
             issuer: model.issuer.clone(),
             algorithms: model.algorithms.clone(),
-            keys: public_keys(model, at, report),
+            keys: public_keys(model, at, env, report),
             secrets: secrets(model, at, env, report),
             types,
             claims: claim_rules(model, at, report),
@@ -66,24 +69,30 @@ fn is_symmetric(algorithm: Algorithm) -> bool {
     KeyType::Secret.fits(algorithm)
 }
 
-fn public_keys(model: &model::Jwt, at: &Node, report: &mut Report) -> Vec<PublicKey> {
+fn public_keys(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> Keys {
     let accepted: Vec<_> = model.algorithms.iter().copied().filter(|algorithm| !is_symmetric(*algorithm)).collect();
-    let Some(KeySet::Inline(set)) = &model.jwks else {
+    let none = Keys::Inline(Rc::default());
+    let Some(set) = &model.jwks else {
         if !accepted.is_empty() {
             report
                 .error(at, Code::MissingKey, "key `jwks` is missing, and no token could be verified")
-                .help("write {\"inline\": …} with the issuer's JWK Set");
+                .help("write {\"inline\": …} with the issuer's JWK Set, or {\"discovery\": {\"cluster\": …}}");
         }
-        return Vec::new();
+        return none;
     };
     let at = at.key("jwks");
-    if !accepted.is_empty() {
-        return inline_keys(set, &accepted, at.key("inline"), report);
+    if accepted.is_empty() {
+        if !model.algorithms.is_empty() {
+            let hint = report.warning(at, Code::Risky, "the keys are not used: all algorithms take the shared secret");
+            hint.help("remove them");
+        }
+        return none;
     }
-    if !model.algorithms.is_empty() {
-        report.warning(at, Code::Risky, "the keys are not used: all algorithms take the shared secret").help("remove them");
+    match set {
+        KeySet::Inline(set) => Keys::Inline(Rc::new(inline_keys(set, &accepted, at.key("inline"), report))),
+        KeySet::Remote(fetched) => fetch::keys(fetched, None, accepted, at.key("remote"), env, report),
+        KeySet::Discovery(fetched) => fetch::keys(fetched, Some(&model.issuer), accepted, at.key("discovery"), env, report),
     }
-    Vec::new()
 }
 
 fn inline_keys(set: &Value, accepted: &[Algorithm], at: &Node, report: &mut Report) -> Vec<PublicKey> {

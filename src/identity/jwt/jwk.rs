@@ -27,6 +27,13 @@ pub(super) struct PublicKey {
     pub(super) key: VerifyingKey,
 }
 
+impl PublicKey {
+    /// Whether both are one key under one name, for the same algorithms.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.algorithms == other.algorithms && self.key.is_same(&other.key)
+    }
+}
+
 /// Why a key is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
@@ -90,15 +97,19 @@ pub(super) struct ReadSet {
 pub(super) fn read_set(set: &Value, accepted: &[Algorithm]) -> Result<ReadSet, Fault> {
     let entries = set.get("keys").and_then(Value::as_array).ok_or(Fault::NotASet)?;
     let (mut keys, mut faults): (Vec<PublicKey>, Vec<_>) = Default::default();
+    let mut repeated: Vec<String> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         match read(entry, accepted) {
-            Ok(key) if key.kid.is_some() && keys.iter().any(|other| other.kid == key.kid) => {
+            Ok(PublicKey { kid: Some(kid), .. }) if keys.iter().any(|other| other.kid.as_ref() == Some(&kid)) => {
                 faults.push((index, Fault::RepeatedKid));
+                repeated.push(kid);
             }
             Ok(key) => keys.push(key),
             Err(fault) => faults.push((index, fault)),
         }
     }
+    // Which of them a token means nobody can say.
+    keys.retain(|key| key.kid.as_ref().is_none_or(|kid| !repeated.contains(kid)));
     Ok(ReadSet { keys, faults })
 }
 
@@ -208,5 +219,5 @@ fn ed25519_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
     if key.is_weak() {
         return Err(Fault::BadPoint);
     }
-    Ok(VerifyingKey { key_type: KeyType::Ed25519, spki: Box::default(), decoding: DecodingKey::from_ed_der(&bytes) })
+    Ok(VerifyingKey { key_type: KeyType::Ed25519, spki: bytes.into(), decoding: DecodingKey::from_ed_der(&bytes) })
 }

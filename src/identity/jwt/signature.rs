@@ -123,7 +123,7 @@ pub(super) fn hash(algorithm: Algorithm) -> Hash {
 /// A key that checks signatures.
 pub(super) struct VerifyingKey {
     pub(super) key_type: KeyType,
-    /// `SubjectPublicKeyInfo`, for the host; empty for keys that it never gets.
+    /// `SubjectPublicKeyInfo`, for the host. For keys that it never gets: the point of an Ed25519 key, nothing of a secret.
     pub(super) spki: Box<[u8]>,
     /// The same key, for the check inside the module.
     pub(super) decoding: DecodingKey,
@@ -140,6 +140,11 @@ impl VerifyingKey {
     /// A shared secret.
     pub(super) fn secret(secret: &[u8]) -> Self {
         Self { key_type: KeyType::Secret, spki: Box::default(), decoding: DecodingKey::from_secret(secret) }
+    }
+
+    /// Whether both are one public key.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.key_type == other.key_type && self.spki == other.spki
     }
 
     /// Whether `signature` over `signed` is that of this key, by this algorithm.
