@@ -10,7 +10,8 @@
 //! 3. The provider is chosen by the header and, for tokens, by the issuer that the token claims, before anything is
 //!    judged. That provider alone judges. A credential that fails is a refusal: no other provider is asked, and nobody
 //!    becomes anonymous by showing a bad credential.
-//! 4. The provider judges (`jwt`, `api_key`).
+//!    Where opaque tokens may stand beside those of issuers, what has a token's three parts is a token.
+//! 4. The provider judges (`jwt`, `api_key`, `introspection`). It may have to ask another server first; the request waits.
 //!
 //! Credentials for providers that the route does not name are not looked at. None of any provider goes upstream, but
 //! those of a provider that vouched and says `forward` ([`Providers::withheld_headers`]).
@@ -23,6 +24,8 @@ mod cache;
 mod call;
 mod compile;
 mod credential;
+mod endpoint;
+mod introspection;
 mod jwt;
 mod principal;
 mod refusal;
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 use api_key::ApiKeys;
 use cache::Entry;
+use introspection::Introspection;
 use jwt::{Jwt, Token};
 use requirement::{Site, Sites};
 
@@ -73,6 +77,7 @@ struct Provider {
 enum Kind {
     Jwt(Box<Jwt>),
     ApiKey(ApiKeys),
+    Introspection(Box<Introspection>),
 }
 
 /// What a decision depends on beside the request.
@@ -158,6 +163,15 @@ impl Providers {
             return Ok(keys.verify(credential, context.now)?);
         }
         let key = TokenCache::key(&site.header, credential);
+        // What has the shape of a token is one, where there are issuers of tokens.
+        let takes_tokens = providers.clone().any(|(_, kind)| matches!(kind, Kind::Jwt(_)));
+        let asks = providers.clone().find_map(|(_, kind)| match kind {
+            Kind::Introspection(introspection) => Some(introspection),
+            _ => None,
+        });
+        if let Some(introspection) = asks.filter(|_| !takes_tokens || !Token::has_shape(credential)) {
+            return introspection.judge(&key, credential, context);
+        }
         if let Some(entry) = context.cache.find(&self.stamp, &key)
             && site.providers.contains(&entry.provider)
             && entry.epoch == self.epoch(entry.provider)

@@ -3,24 +3,31 @@
 //! Nothing here calls anybody. A provider says what it wants to ask as a [`Call`], a shell makes it and hands back what
 //! came. Each call has a number, so that an answer that comes late, to a question that was given up, is told apart.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http::Headers;
 
 /// A call that a shell makes to a cluster that its host knows.
-#[derive(Debug)]
 pub struct Call {
     /// The cluster, by its name in Envoy.
     pub cluster: Rc<str>,
     /// The request's head, pseudo-headers first.
     pub head: Vec<(&'static str, Rc<str>)>,
     /// The request's body.
-    pub body: Secret,
+    pub body: Vec<u8>,
     /// How long the whole answer may take.
     pub timeout: Duration,
     /// The longest body that is worth reading.
     pub max_body: usize,
+}
+
+/// A call may hold a secret, or somebody's token.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
 }
 
 /// Which call of which provider: what its answer is handed back with.
@@ -28,16 +35,6 @@ pub struct Call {
 pub struct CallId {
     pub(super) provider: usize,
     pub(super) serial: u64,
-}
-
-/// Bytes that no log may show.
-#[derive(Clone, Default)]
-pub struct Secret(pub Vec<u8>);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// What a server answered.
@@ -111,8 +108,10 @@ pub struct Note {
     pub provider: Rc<str>,
     /// What was asked.
     pub subject: Subject,
-    /// How it went.
-    pub result: Result<(), Failure>,
+    /// How it went: a name for metrics, or why it did not.
+    pub result: Result<&'static str, Failure>,
+    /// Whether it went so for the first time in a row, which is when a log has to hear of it.
+    pub is_news: bool,
     /// What was wrong with parts of the answer that were left out: nothing of what they hold.
     pub faults: Vec<String>,
     /// When it is asked again.

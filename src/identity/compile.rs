@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::api_key::ApiKeys;
+use super::introspection::Introspection;
 use super::jwt::Jwt;
 use super::principal::Principal;
 use super::{Kind, Provider, Providers};
@@ -56,19 +57,24 @@ pub fn compile(
         let (header, forward) = match model {
             model::Provider::Jwt(jwt) => (&jwt.header, jwt.forward),
             model::Provider::ApiKey(keys) => (&keys.header, keys.forward),
+            model::Provider::Introspection(asked) => (&asked.header, asked.forward),
         };
         let header: Rc<str> = header.to_ascii_lowercase().into();
         check_header(&header, at.key("header"), report);
         let kind = match model {
             model::Provider::Jwt(jwt) => Kind::Jwt(Box::new(Jwt::compile(&name, jwt, at, env, report))),
             model::Provider::ApiKey(keys) => Kind::ApiKey(ApiKeys::compile(&name, keys, at, report)),
+            model::Provider::Introspection(asked) => match Introspection::compile(&name, asked, at, env, report) {
+                Some(introspection) => Kind::Introspection(Box::new(introspection)),
+                None => continue,
+            },
         };
         let provider = Provider { name, header, forward, kind };
         if let Some(other) = list.iter().find(|other| indistinguishable(other, &provider)) {
             let message = format!("no request could tell `{}` from `{}`", provider.name, other.name);
             report
                 .error(at.key("header"), Code::DuplicateName, message)
-                .help("give one of them another header; only tokens of different issuers can share one");
+                .help("give one of them another header; only tokens of different issuers can share one, and opaque ones of one issuer beside them");
         }
         list.push(provider);
     }
@@ -82,7 +88,8 @@ fn indistinguishable(one: &Provider, other: &Provider) -> bool {
     one.header == other.header
         && match (&one.kind, &other.kind) {
             (Kind::Jwt(one), Kind::Jwt(other)) => one.issuer == other.issuer,
-            (Kind::ApiKey(_), _) | (_, Kind::ApiKey(_)) => true,
+            (Kind::Jwt(_), Kind::Introspection(_)) | (Kind::Introspection(_), Kind::Jwt(_)) => false,
+            _ => true,
         }
 }
 

@@ -12,7 +12,7 @@
 
 mod claims;
 mod compile;
-mod json;
+pub(super) mod json;
 mod jwk;
 mod remote;
 mod signature;
@@ -27,6 +27,7 @@ use remote::{Miss, RemoteKeys};
 use signature::VerifyingKey;
 
 pub(super) use claims::Verified;
+pub(super) use compile::claim_rules;
 pub use signature::{Hash, NoHost, SignatureVerifier, Verification};
 pub(super) use token::Token;
 
@@ -149,11 +150,11 @@ impl Jwt {
         let Some(arrival) = remote.answered(serial, answer, now, shared) else { return (None, None) };
         let note = arrival.result.map(|result| {
             let (result, faults) = match result {
-                Ok(faults) => (Ok(()), faults),
+                Ok(faults) => (Ok("ok"), faults),
                 Err(failure) => (Err(failure), Vec::new()),
             };
             let (provider, again_in) = (Rc::clone(&self.name), remote.until_next(now));
-            Note { provider, subject: Subject::Keys, result, faults, again_in }
+            Note { provider, subject: Subject::Keys, result, is_news: true, faults, again_in }
         });
         (arrival.call, note)
     }

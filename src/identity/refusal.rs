@@ -80,6 +80,8 @@ refusals! {
     UnknownKey = "unknown_key", TOKEN;
     /// The keys of the issuer, or what it says of the token, are not there and could not be had in time.
     Unavailable = "identity_unavailable", None;
+    /// An opaque token that its issuer does not know, or not any more.
+    Inactive = "token_inactive", TOKEN;
     /// Several keys fit, and the token does not say which.
     AmbiguousKey = "ambiguous_key", TOKEN;
     /// The signature is not the issuer's.

@@ -73,7 +73,9 @@ impl Providers {
 
     /// Under `all` each header holds one credential, and the claims that rules look at come from one token.
     fn check_all(&self, indices: &[usize], at: &Node, report: &mut Report) {
-        let tokens = |index: &usize| matches!(self.list.get(*index), Some(Provider { kind: Kind::Jwt(_), .. }));
+        let tokens = |index: &usize| {
+            matches!(self.list.get(*index), Some(Provider { kind: Kind::Jwt(_) | Kind::Introspection(_), .. }))
+        };
         if indices.iter().filter(|index| tokens(index)).count() > 1 {
             report
                 .error(at, Code::NotSupported, "several token providers under `all`, whose claims would mix")

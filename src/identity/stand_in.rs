@@ -47,12 +47,16 @@ impl Providers {
         let StandIn { provider: name, roles, claims, client, subject } = stated;
         let provider = self.list.iter().find(|provider| *provider.name == **name);
         let provider = provider.ok_or_else(|| StandInError::Provider(name.clone()))?;
-        let mapped = match &provider.kind {
-            Kind::Jwt(jwt) => jwt.claims.map(claims).map_err(|_| StandInError::Claims(name.clone()))?,
-            Kind::ApiKey(_) => Mapping::default(),
+        let rules = match &provider.kind {
+            Kind::Jwt(jwt) => Some(&jwt.claims),
+            Kind::Introspection(introspection) => Some(&introspection.claims),
+            Kind::ApiKey(_) => None,
         };
+        let mapped = rules.map_or(Ok(Mapping::default()), |rules| rules.map(claims));
+        let mapped = mapped.map_err(|_| StandInError::Claims(name.clone()))?;
         let confers = |role: &&String| match &provider.kind {
             Kind::Jwt(jwt) => jwt.claims.confers(role),
+            Kind::Introspection(introspection) => introspection.claims.confers(role),
             Kind::ApiKey(keys) => keys.confers(role),
         };
         if let Some(role) = roles.iter().find(|role| !confers(role)) {

@@ -11,6 +11,7 @@ impl Providers {
     pub fn has_remote(&self) -> bool {
         self.list.iter().any(|provider| match &provider.kind {
             Kind::Jwt(jwt) => jwt.is_remote(),
+            Kind::Introspection(_) => true,
             Kind::ApiKey(_) => false,
         })
     }
@@ -19,20 +20,29 @@ impl Providers {
     pub fn poll(&self, now: Duration, shared: &dyn SharedData) -> Upkeep {
         let mut upkeep = Upkeep::default();
         for (index, provider) in self.list.iter().enumerate() {
-            let Kind::Jwt(jwt) = &provider.kind else { continue };
-            let (call, settles) = jwt.poll(now, shared);
-            upkeep.calls.extend(call.map(|(serial, call)| (CallId { provider: index, serial }, call)));
-            upkeep.settles |= settles;
+            let with_id = |(serial, call)| (CallId { provider: index, serial }, call);
+            match &provider.kind {
+                Kind::Jwt(jwt) => {
+                    let (call, settles) = jwt.poll(now, shared);
+                    upkeep.calls.extend(call.map(with_id));
+                    upkeep.settles |= settles;
+                }
+                Kind::Introspection(introspection) => {
+                    upkeep.calls.extend(introspection.poll(now).into_iter().map(with_id));
+                }
+                Kind::ApiKey(_) => (),
+            }
         }
         upkeep
     }
 
     /// Takes the answer to a call, or that there is none.
     pub fn answered(&self, id: CallId, answer: Option<Answer>, now: Duration, shared: &dyn SharedData) -> Upkeep {
-        let Some(Kind::Jwt(jwt)) = self.list.get(id.provider).map(|provider| &provider.kind) else {
-            return Upkeep::default();
+        let (call, note) = match self.list.get(id.provider).map(|provider| &provider.kind) {
+            Some(Kind::Jwt(jwt)) => jwt.answered(id.serial, answer, now, shared),
+            Some(Kind::Introspection(introspection)) => (None, introspection.answered(id.serial, answer, now)),
+            Some(Kind::ApiKey(_)) | None => (None, None),
         };
-        let (call, note) = jwt.answered(id.serial, answer, now, shared);
         Upkeep {
             calls: call.map(|(serial, call)| (CallId { serial, ..id }, call)).into_iter().collect(),
             settles: note.is_some(),

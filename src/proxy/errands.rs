@@ -53,8 +53,9 @@ impl Errands {
             for note in &notes {
                 meters::note(note);
                 match &note.result {
-                    Ok(()) if note.faults.is_empty() => (),
-                    Ok(()) => {
+                    _ if !note.is_news => (),
+                    Ok(_) if note.faults.is_empty() => (),
+                    Ok(_) => {
                         log::warn!("carewarden: some keys of `{}` are not used: {}", note.provider, note.faults.join("; "))
                     }
                     Err(failure) => log::warn!(
@@ -77,7 +78,7 @@ impl Errands {
 
 fn dispatch(call: &Call) -> Option<u32> {
     let head: Vec<(&str, &str)> = call.head.iter().map(|(name, value)| (*name, &**value)).collect();
-    host::call_cluster(&call.cluster, &head, &call.body.0, call.timeout)
+    host::call_cluster(&call.cluster, &head, &call.body, call.timeout)
 }
 
 /// Judges again whatever waits until somebody has been asked about its caller.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::host;
 use crate::audit::{Decision, Record};
-use crate::identity::{Note, Subject};
+use crate::identity::{Failure, Note, Subject};
 use crate::metrics::{self, Kind, Metric};
 
 thread_local! {
@@ -59,7 +59,7 @@ pub(super) fn note(note: &Note) {
         Subject::Keys => metrics::JWKS_FETCH,
         Subject::Token => metrics::INTROSPECTION,
     };
-    let result = note.result.map_or_else(|failure| failure.label(), |()| "ok");
+    let result = note.result.unwrap_or_else(Failure::label);
     add(metric.kind, metric.with(&[("provider", &note.provider), ("result", result)]).into(), 1);
 }
 

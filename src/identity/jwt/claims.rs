@@ -46,7 +46,11 @@ impl Verified {
     }
 
     /// Judges claims. Their signature has been verified.
-    pub(super) fn from_claims(rules: &ClaimRules, provider: &Rc<str>, claims: Map<String, Value>) -> Result<Self, Refusal> {
+    pub(in crate::identity) fn from_claims(
+        rules: &ClaimRules,
+        provider: &Rc<str>,
+        claims: Map<String, Value>,
+    ) -> Result<Self, Refusal> {
         audience(rules, &claims)?;
         let present = |pointer: &String| claim(&claims, pointer).is_some_and(|value| !value.is_null());
         if !rules.required.iter().all(present) {
@@ -188,6 +192,11 @@ fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal
 }
 
 impl ClaimRules {
+    /// The same for claims that somebody else bounds in time, so that they need no `exp`.
+    pub(in crate::identity) fn without_end(self) -> Self {
+        Self { exp_may_be_missing: true, ..self }
+    }
+
     /// What the claims say of the caller.
     pub(in crate::identity) fn map(&self, claims: &Map<String, Value>) -> Result<Mapping, Refusal> {
         let text = |pointer: &str| Claim::read(claim(claims, pointer), non_empty).optional();

@@ -150,7 +150,8 @@ fn secrets(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> 
     secrets.iter().flatten().map(|secret| VerifyingKey::secret(secret)).collect()
 }
 
-fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules {
+/// Compiles what the claims must be, of a provider that stands at `at`.
+pub(in crate::identity) fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules {
     let model::ClaimMap { roles, client, patient } = &model.claim_map;
     let map = at.key("claim_map");
     for (key, pointer) in [("roles", roles), ("client", client), ("patient", patient)] {

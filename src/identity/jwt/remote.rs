@@ -6,10 +6,10 @@
 //! server is one bad provider.
 //!
 //! With `discovery` the address of the keys comes from the issuer's discovery document, which is asked for before each
-//! fetch ([`endpoint`]). What one worker fetched the others take from shared data ([`stored`]) before they would fetch
+//! fetch ([`discovery`]). What one worker fetched the others take from shared data ([`stored`]) before they would fetch
 //! themselves; so does a module that was just loaded again.
 
-mod endpoint;
+mod discovery;
 mod schedule;
 mod stored;
 
@@ -23,10 +23,11 @@ use sha2::{Digest, Sha256};
 
 use super::json;
 use super::jwk::{self, PublicKey, ReadSet};
-use crate::identity::call::{Answer, Call, Failure, Secret, SharedData};
+use crate::identity::call::{Answer, Call, Failure, SharedData};
+use crate::identity::endpoint::Endpoint;
 use crate::policy::model::Algorithm;
 
-pub(super) use endpoint::Endpoint;
+pub(super) use discovery::document_of;
 use schedule::Schedule;
 pub(super) use schedule::{Bounds, Miss};
 use stored::{Sealing, Stored};
@@ -145,10 +146,10 @@ impl RemoteKeys {
         if state.serial != serial {
             return None;
         }
-        let max_age = answer.as_ref().and_then(|answer| endpoint::max_age(&answer.head));
+        let max_age = answer.as_ref().and_then(|answer| discovery::max_age(&answer.head));
         let body = answer.ok_or(Failure::Unreachable).and_then(Answer::into_body);
         if let (true, Some(issuer)) = (state.asks_where, &self.settings.discovers) {
-            match body.and_then(|body| endpoint::keys_endpoint(&body, issuer, &self.settings.endpoint)) {
+            match body.and_then(|body| discovery::keys_endpoint(&body, issuer, &self.settings.endpoint)) {
                 Ok(endpoint) => {
                     return Some(Arrival { result: None, call: Some(self.call(&mut state, &endpoint, false)) });
                 }
@@ -188,8 +189,8 @@ impl RemoteKeys {
         let Settings { cluster, bounds, max_size, .. } = &self.settings;
         let call = Call {
             cluster: Rc::clone(cluster),
-            head: endpoint.get(),
-            body: Secret::default(),
+            head: endpoint.head("GET", "application/json, application/jwk-set+json"),
+            body: Vec::new(),
             timeout: bounds.timeout,
             max_body: *max_size,
         };

@@ -36,6 +36,11 @@ pub(in crate::identity) struct Token<'t> {
 }
 
 impl<'t> Token<'t> {
+    /// Whether a text has the three parts of a token.
+    pub(in crate::identity) fn has_shape(text: &str) -> bool {
+        text.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+
     /// Takes a token apart.
     pub(in crate::identity) fn parse(text: &'t str) -> Result<Self, Refusal> {
         let malformed = Refusal::MalformedToken;

@@ -17,6 +17,8 @@ pub enum Provider {
     Jwt(Box<Jwt>),
     /// API keys, stored as hashes.
     ApiKey(ApiKeys),
+    /// Opaque tokens, about which their issuer is asked (RFC 7662).
+    Introspection(Box<Introspection>),
 }
 
 /// JSON Web Tokens of one issuer.
@@ -70,6 +72,55 @@ pub struct Jwt {
 
 fn authorization() -> String {
     "authorization".to_owned()
+}
+
+/// Opaque tokens of one issuer, which is asked about each (RFC 7662).
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// The cluster that is called, by its name in Envoy. It decides about addresses, TLS and certificates.
+    pub cluster: String,
+    /// The address of the introspection endpoint; of it the cluster sees authority and path.
+    pub uri: String,
+    /// How we show who asks: HTTP Basic authentication (RFC 6749 section 2.3.1).
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// The `iss` that an answer must have, compared exactly. Not looked at when absent.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// An answer's `aud` must hold one of these.
+    pub audiences: Vec<String>,
+    /// How long an answer is believed at most, and so how long a revocation may wait; 60s when absent.
+    #[serde(default)]
+    pub max_age: Option<Duration>,
+    /// How long one call may take; 2s when absent.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+    /// How long a request waits for the answer; 2s when absent.
+    #[serde(default)]
+    pub wait: Option<Duration>,
+    /// How far the issuer's clock may be off.
+    #[serde(default)]
+    pub clock_skew: Option<Duration>,
+    /// JSON Pointers to members of the answer that must be there.
+    #[serde(default)]
+    pub required_claims: Vec<String>,
+    /// Members that are usually required and may be absent here; `exp` always may.
+    #[serde(default)]
+    pub allow_missing: Vec<Claim>,
+    /// Where roles, the client and the patient stand in the answer.
+    #[serde(default)]
+    pub claim_map: ClaimMap,
+    /// The request header that carries the token, after `Bearer` in `authorization`, alone in any other.
+    #[serde(default = "authorization")]
+    pub header: String,
+    /// The roles this issuer may confer; all others it names are ignored. All when absent.
+    #[serde(default)]
+    pub accept_roles: Option<Vec<String>>,
+    /// Whether the upstream gets the token.
+    #[serde(default)]
+    pub forward: bool,
 }
 
 /// A signature algorithm (RFC 7518 section 3.1, RFC 8037).

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::Keys;
-use super::super::remote::{Bounds, Endpoint, RemoteKeys, Settings};
+use super::super::remote::{Bounds, RemoteKeys, Settings, document_of};
+use crate::identity::endpoint::Endpoint;
 use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
@@ -97,7 +98,7 @@ fn endpoint(model: &FetchedKeys, issuer: Option<&String>, at: &Node, report: &mu
                 .help("remove `uri`, or write \"remote\" in place of \"discovery\"");
             return None;
         }
-        (Some(issuer), None) => Endpoint::of_discovery(issuer).or_else(|| {
+        (Some(issuer), None) => document_of(issuer).or_else(|| {
             let message = "the issuer is no address, so it has no discovery document";
             report.error(at, Code::InvalidValue, message).help("write {\"remote\": {\"cluster\": …, \"uri\": …}}");
             None
@@ -116,7 +117,7 @@ fn endpoint(model: &FetchedKeys, issuer: Option<&String>, at: &Node, report: &mu
             None
         }),
     }?;
-    if !endpoint.is_https {
+    if !endpoint.is_https() {
         report
             .warning(at, Code::Risky, "the keys come over plain HTTP: who is on the way can put in their own")
             .help("use https, and a cluster with TLS that checks the server's certificate");

@@ -169,7 +169,7 @@ fn what_stands_in_shared_data_is_believed_only_under_the_right_name_and_key_and_
 fn a_discovery_document_leads_to_the_keys() {
     let issuer = "https://idp.example";
     let discovers =
-        || Settings { discovers: Some(issuer.to_owned()), endpoint: Endpoint::of_discovery(issuer).unwrap(), ..settings() };
+        || Settings { discovers: Some(issuer.to_owned()), endpoint: document_of(issuer).unwrap(), ..settings() };
     let (remote, data) = (RemoteKeys::new(discovers()), Data::default());
     let (first, call) = remote.poll(NOW, &data).0.unwrap();
     assert!(call.head.contains(&(":path", "/.well-known/openid-configuration".into())));

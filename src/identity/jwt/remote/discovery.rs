@@ -1,58 +1,21 @@
-//! Addresses of key servers, and what they answer about how long it holds.
+//! Where an issuer says that its keys are, and for how long its answers hold.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use ::http::Uri;
 use serde_json::Value;
 
 use super::super::json;
 use crate::http::Headers;
 use crate::identity::call::Failure;
+use crate::identity::endpoint::Endpoint;
 
-/// What an address says beside the cluster that is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::identity::jwt) struct Endpoint {
-    pub(in crate::identity::jwt) is_https: bool,
-    authority: Rc<str>,
-    path: Rc<str>,
-}
-
-impl Endpoint {
-    /// Reads an absolute `http` or `https` address without user information or fragment.
-    pub(in crate::identity::jwt) fn parse(text: &str) -> Option<Self> {
-        let uri: Uri = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'))?;
-        let is_https = match uri.scheme_str()? {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let authority = uri.authority()?.as_str();
-        let path = uri.path_and_query().map_or("", |path| path.as_str());
-        let path = if path.starts_with('/') { path.into() } else { format!("/{path}").into() };
-        (!authority.contains('@')).then(|| Self { is_https, authority: authority.into(), path })
+/// The address of an issuer's discovery document (OpenID Connect Discovery 1.0 section 4).
+pub(in crate::identity::jwt) fn document_of(issuer: &str) -> Option<Endpoint> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    if base.contains('?') {
+        return None;
     }
-
-    /// The address of an issuer's discovery document (OpenID Connect Discovery 1.0 section 4).
-    pub(in crate::identity::jwt) fn of_discovery(issuer: &str) -> Option<Self> {
-        let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        if base.contains('?') {
-            return None;
-        }
-        Self::parse(&format!("{base}/.well-known/openid-configuration"))
-    }
-
-    /// The head of a request that reads what stands there.
-    pub(super) fn get(&self) -> Vec<(&'static str, Rc<str>)> {
-        vec![
-            (":method", "GET".into()),
-            (":scheme", if self.is_https { "https" } else { "http" }.into()),
-            (":authority", Rc::clone(&self.authority)),
-            (":path", Rc::clone(&self.path)),
-            ("accept", "application/json, application/jwk-set+json".into()),
-            ("user-agent", concat!("carewarden/", env!("CARGO_PKG_VERSION")).into()),
-        ]
-    }
+    Endpoint::parse(&format!("{base}/.well-known/openid-configuration"))
 }
 
 /// The address of the keys, from an issuer's discovery document (section 3). Its `issuer` must be the one asked for, to
@@ -64,7 +27,7 @@ pub(super) fn keys_endpoint(document: &[u8], issuer: &str, asked: &Endpoint) -> 
     }
     let endpoint = document.get("jwks_uri").and_then(Value::as_str).and_then(Endpoint::parse);
     // A document that came over TLS does not lead to keys that do not.
-    endpoint.filter(|endpoint| endpoint.is_https || !asked.is_https).ok_or(Failure::Endpoint)
+    endpoint.filter(|endpoint| endpoint.is_https() || !asked.is_https()).ok_or(Failure::Endpoint)
 }
 
 /// For how long an answer says that it is fresh (RFC 9111 sections 4.2.1 and 5.2.2): `max-age` less what it spent in
@@ -90,38 +53,21 @@ pub(super) fn max_age(head: &Headers) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn parts(text: &str) -> Option<(bool, String, String)> {
-        Endpoint::parse(text).map(|found| (found.is_https, found.authority.to_string(), found.path.to_string()))
-    }
-
-    #[test]
-    fn an_address_is_absolute_and_says_no_more_than_where() {
-        let found = |https, authority: &str, path: &str| Some((https, authority.to_owned(), path.to_owned()));
-        assert_eq!(parts("https://idp.example/jwks.json"), found(true, "idp.example", "/jwks.json"));
-        assert_eq!(parts("http://127.0.0.1:8080?x=1"), found(false, "127.0.0.1:8080", "/?x=1"));
-        assert_eq!(parts("https://[::1]:8443"), found(true, "[::1]:8443", "/"));
-        let wrong =
-            ["", "/jwks.json", "idp.example/jwks", "ftp://a/", "https://", "https://u@a/", "https://a/#x", "https://a b/"];
-        for text in wrong {
-            assert_eq!(parts(text), None, "{text}");
-        }
-    }
-
     #[test]
     fn a_discovery_document_stands_below_its_issuer() {
         for issuer in ["https://idp.example/realms/a", "https://idp.example/realms/a/"] {
-            let endpoint = Endpoint::of_discovery(issuer).unwrap();
-            assert_eq!(&*endpoint.path, "/realms/a/.well-known/openid-configuration");
+            let endpoint = document_of(issuer).unwrap();
+            assert_eq!(Some(endpoint), Endpoint::parse("https://idp.example/realms/a/.well-known/openid-configuration"));
         }
-        assert_eq!(Endpoint::of_discovery("https://idp.example?x"), None);
-        assert_eq!(Endpoint::of_discovery("idp"), None);
+        assert_eq!(document_of("https://idp.example?x"), None);
+        assert_eq!(document_of("idp"), None);
     }
 
     #[test]
     fn a_discovery_document_is_believed_about_its_own_issuer_alone() {
         let keys = |text: &str, scheme: &str| {
-            let asked = Endpoint::of_discovery(&format!("{scheme}://idp.example")).unwrap();
-            keys_endpoint(text.as_bytes(), &format!("{scheme}://idp.example"), &asked).map(|found| found.path.to_string())
+            let asked = document_of(&format!("{scheme}://idp.example")).unwrap();
+            keys_endpoint(text.as_bytes(), &format!("{scheme}://idp.example"), &asked).map(|found| found.path().to_owned())
         };
         let good = r#"{"issuer": "https://idp.example", "jwks_uri": "https://keys.example/k"}"#;
         assert_eq!(keys(good, "https"), Ok("/k".to_owned()));
