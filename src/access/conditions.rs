@@ -167,8 +167,8 @@ impl<'p> Identities<'p> {
 /// The roles that a provider can confer; `None` when only its tokens say.
 fn roles(provider: &Provider) -> Option<BTreeSet<&str>> {
     match provider {
-        Provider::Jwt(jwt) => jwt.accept_roles.as_ref().map(texts),
-        Provider::Introspection(asked) => asked.accept_roles.as_ref().map(texts),
+        Provider::Jwt(jwt) => jwt.accept_roles.as_deref().map(texts),
+        Provider::Introspection(asked) => asked.accept_roles.as_deref().map(texts),
         Provider::ApiKey(keys) => {
             let accepted = |role: &&str| keys.accept_roles.as_ref().is_none_or(|roles| roles.iter().any(|own| own == role));
             Some(keys.keys.iter().flat_map(|key| &key.roles).map(String::as_str).filter(accepted).collect())
@@ -176,7 +176,7 @@ fn roles(provider: &Provider) -> Option<BTreeSet<&str>> {
     }
 }
 
-fn texts(all: &Vec<String>) -> BTreeSet<&str> {
+fn texts(all: &[String]) -> BTreeSet<&str> {
     all.iter().map(String::as_str).collect()
 }
 

@@ -31,11 +31,6 @@ impl Endpoint {
         self.is_https
     }
 
-    /// Path and query.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     /// The head of a request for what stands there.
     pub(super) fn head(&self, method: &'static str, accept: &'static str) -> Vec<(&'static str, Rc<str>)> {
         vec![

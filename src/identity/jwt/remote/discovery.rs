@@ -67,10 +67,10 @@ mod tests {
     fn a_discovery_document_is_believed_about_its_own_issuer_alone() {
         let keys = |text: &str, scheme: &str| {
             let asked = document_of(&format!("{scheme}://idp.example")).unwrap();
-            keys_endpoint(text.as_bytes(), &format!("{scheme}://idp.example"), &asked).map(|found| found.path().to_owned())
+            keys_endpoint(text.as_bytes(), &format!("{scheme}://idp.example"), &asked)
         };
         let good = r#"{"issuer": "https://idp.example", "jwks_uri": "https://keys.example/k"}"#;
-        assert_eq!(keys(good, "https"), Ok("/k".to_owned()));
+        assert_eq!(keys(good, "https"), Ok(Endpoint::parse("https://keys.example/k").unwrap()));
         for (text, failure) in [
             (r#"{"issuer": "https://idp.example/", "jwks_uri": "https://a/k"}"#, Failure::Issuer),
             (r#"{"issuer": "HTTPS://idp.example", "jwks_uri": "https://a/k"}"#, Failure::Issuer),
@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(keys(text, "https"), Err(failure), "{text}");
         }
         let plain = r#"{"issuer": "http://idp.example", "jwks_uri": "http://idp.example/k"}"#;
-        assert_eq!(keys(plain, "http"), Ok("/k".to_owned()));
+        assert_eq!(keys(plain, "http"), Ok(Endpoint::parse("http://idp.example/k").unwrap()));
     }
 
     #[test]
