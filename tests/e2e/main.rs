@@ -27,6 +27,8 @@ mod keys;
 #[cfg(test)]
 mod mangled;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod onward;
 #[cfg(test)]
 mod operation;

@@ -83,8 +83,8 @@ fn what_is_no_set_changes_nothing_until_the_keys_are_too_old() {
     let five = [KEY; 5];
     let answers = [
         (None, Failure::Unreachable),
-        (status("500"), Failure::Status),
-        (status("204"), Failure::Status),
+        (status("500"), Failure::Status(500)),
+        (status("204"), Failure::Status(204)),
         (too_long, Failure::TooLarge),
         (answer(""), Failure::Malformed),
         (answer("[]"), Failure::Malformed),
