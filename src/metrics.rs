@@ -52,6 +52,10 @@ metrics! {
     TOKEN_CACHE_HITS = Counter "carewarden.token_cache_hits" "tokens found verified";
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
+    /// No labels.
+    SIGNATURES_BY_HOST = Counter "carewarden.signatures_by_host" "signatures checked by Envoy's `verify_signature`";
+    /// No labels.
+    SIGNATURES_IN_MODULE = Counter "carewarden.signatures_in_module" "signatures checked inside the module, slower";
     /// Labels: provider, result.
     JWKS_FETCH = Counter "carewarden.jwks_fetch" "fetches of an issuer's keys, by provider and result";
     /// Labels: provider.

@@ -150,6 +150,9 @@ impl RootContext for Root {
             }
             errands::report_ages(shared);
         }
+        let (by_host, inside) = shared.verifier.take_counts();
+        meters::grow(metrics::SIGNATURES_BY_HOST, by_host);
+        meters::grow(metrics::SIGNATURES_IN_MODULE, inside);
         let (hits, misses) = shared.engine.cache_counts();
         let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
         meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));

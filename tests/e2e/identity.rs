@@ -62,6 +62,23 @@ fn a_token_of_each_algorithm_says_who_asks_and_does_not_go_on() {
         assert_eq!(received.all("x-carewarden-provider"), [provider]);
         assert_eq!(received.all("x-carewarden-subject"), ["dr-1"]);
     }
+    // RS and ES are Envoy's, HS is ours.
+    for metric in ["carewarden.signatures_by_host", "carewarden.signatures_in_module"] {
+        assert!(wait_for(|| (clinic().envoy.metric(metric) > 0).then_some(())).is_some(), "{metric}");
+    }
+}
+
+#[test]
+fn clocks_may_be_apart_as_far_as_the_policy_says_and_no_further() {
+    let smart = || Token::smart("dr-skew", &["physician"]);
+    let get = || Request::get("/fhir/Patient/skew");
+    // Thirty seconds, and a few for the test itself.
+    clinic().allows(&get().bearer(&smart().claim("exp", now() - 20).sign(Signer::Es256)));
+    clinic().allows(&get().bearer(&smart().claim("nbf", now() + 25).sign(Signer::Es256)));
+    clinic().allows(&get().bearer(&smart().claim("iat", now() + 25).sign(Signer::Es256)));
+    clinic().refuses(&get().bearer(&smart().claim("exp", now() - 31).sign(Signer::Es256)), 401, "token_expired");
+    clinic().refuses(&get().bearer(&smart().claim("nbf", now() + 40).sign(Signer::Es256)), 401, "token_not_yet_valid");
+    clinic().refuses(&get().bearer(&smart().claim("iat", now() + 40).sign(Signer::Es256)), 401, "token_not_yet_valid");
 }
 
 #[test]
