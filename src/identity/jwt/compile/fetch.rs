@@ -46,8 +46,8 @@ pub(super) fn keys(
         }
         time
     };
-    let refresh = time("refresh", model.refresh, SECOND * 300, SECOND, DAY);
-    let min_refresh = time("min_refresh", model.min_refresh, HALF_A_MINUTE.min(refresh), SECOND, refresh.max(SECOND));
+    let refresh = time("refresh", model.refresh, SECOND * 300, SECOND, DAY).max(SECOND);
+    let min_refresh = time("min_refresh", model.min_refresh, HALF_A_MINUTE.min(refresh), SECOND, refresh);
     let bounds = Bounds {
         refresh: refresh.max(min_refresh),
         min_refresh,
