@@ -1,19 +1,21 @@
 //! Who asks: from a request's headers to a [`Principal`], or a [`Refusal`].
 //!
-//! A policy names providers, each with its own header, keys and rules; a route names those that may vouch for its
+//! A policy names providers, each with its own place, keys and rules; a route names those that may vouch for its
 //! callers. Rules, in order:
 //!
-//! 1. A credential is looked for in the headers of the route's providers, and nowhere else. A header that stands twice,
-//!    or whose value could be two credentials, is refused (`credential`).
-//! 2. Where one provider is to vouch (`any`), credentials in two headers are refused: which of them counts would be a
+//! 1. A credential is looked for in the places of the route's providers (a header, a query parameter, a cookie), and
+//!    nowhere else. A place that holds two, or what could be two, is refused (`credential`).
+//! 2. Where one provider is to vouch (`any`), credentials in two places are refused: which of them counts would be a
 //!    guess, and whoever wants both writes `all`. Under `all` each provider's credential must be there.
-//! 3. The provider is chosen by the header and, for tokens, by the issuer that the token claims, before anything is
+//! 3. A client certificate counts under `any` only where there is no other credential: connections have one without
+//!    anybody meaning it. Of several providers of certificates the first counts that knows it.
+//! 4. The provider is chosen by the place and, for tokens, by the issuer that the token claims, before anything is
 //!    judged. That provider alone judges. A credential that fails is a refusal: no other provider is asked, and nobody
 //!    becomes anonymous by showing a bad credential.
-//! 4. The provider judges (`jwt`, `api_key`).
+//! 5. The provider judges (`jwt`, `api_key`, `mtls`).
 //!
 //! Credentials for providers that the route does not name are not looked at. None of any provider goes upstream, but
-//! those of a provider that vouched and says `forward` ([`Providers::withheld_headers`]).
+//! those of a provider that vouched and says `forward` (`withheld`).
 //!
 //! Everything here costs at most one pass over a credential of 16 KiB and one signature check
 //! (two where a shared secret is being rotated), whoever asks.
@@ -23,21 +25,27 @@ mod cache;
 mod compile;
 mod credential;
 mod jwt;
+mod mtls;
+mod place;
 mod principal;
 mod refusal;
 mod requirement;
 mod stand_in;
+mod withheld;
 
 use std::rc::Rc;
 
 use api_key::ApiKeys;
 use cache::Entry;
 use jwt::{Jwt, Token};
+use mtls::Mtls;
+use place::Place;
 use requirement::{Site, Sites};
 
 pub use cache::TokenCache;
-pub use compile::compile;
+pub use compile::{check_key_routes, compile};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
+pub use mtls::{NoCertificate, PeerCertificate};
 pub use principal::Principal;
 pub use refusal::Refusal;
 pub use requirement::Requirement;
@@ -59,8 +67,7 @@ pub struct Providers {
 #[derive(Debug)]
 struct Provider {
     name: Rc<str>,
-    /// In lower case.
-    header: Rc<str>,
+    place: Place,
     forward: bool,
     kind: Kind,
 }
@@ -69,6 +76,7 @@ struct Provider {
 enum Kind {
     Jwt(Box<Jwt>),
     ApiKey(ApiKeys),
+    Mtls(Mtls),
 }
 
 /// What a decision depends on beside the request.
@@ -81,6 +89,10 @@ pub struct Context<'a> {
     pub cache: &'a TokenCache,
     /// SHA-256 of the client certificate, if one was presented and verified. Asked only for a token that is bound to one.
     pub certificate_sha256: &'a dyn Fn() -> Option<[u8; 32]>,
+    /// The rest of what Envoy tells of that certificate.
+    pub certificate: &'a dyn PeerCertificate,
+    /// The name of the route that was asked for.
+    pub route: &'a str,
 }
 
 impl Providers {
@@ -98,37 +110,50 @@ impl Providers {
         }
     }
 
-    /// The headers that must not go upstream with a request of this caller: every provider's, but those in which a
-    /// provider that vouched wants its credential forwarded.
-    pub fn withheld_headers<'p>(&'p self, principal: &'p Principal) -> impl Iterator<Item = &'p str> {
-        let forwards = |provider: &&Provider| provider.forward && principal.providers.contains(&provider.name);
-        let kept = move |header: &Rc<str>| self.list.iter().filter(forwards).any(|provider| provider.header == *header);
-        self.headers.iter().filter(move |header| !kept(header)).map(|header| &**header)
-    }
-
     /// The names of all providers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|provider| &*provider.name)
     }
 
+    /// The API keys used since this was asked last: provider, key, and when, in seconds since 1970. A key in constant use
+    /// is told every few seconds.
+    #[must_use]
+    pub fn take_key_uses(&self) -> Vec<(Rc<str>, Rc<str>, i64)> {
+        let of_provider = |provider: &Provider| match &provider.kind {
+            Kind::ApiKey(keys) => keys.take_uses(&provider.name),
+            Kind::Jwt(_) | Kind::Mtls(_) => Vec::new(),
+        };
+        self.list.iter().flat_map(of_provider).collect()
+    }
+
     fn any(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
         let mut presented = None;
         for site in sites {
-            if let Some(credential) = credential::read(headers, &site.header)?
+            let read = credential::read(headers, &site.place);
+            if read == Err(Refusal::Scheme) && sites.iter().any(|other| site.yields_to(other, headers)) {
+                continue;
+            }
+            if let Some(credential) = read?
                 && presented.replace((site, credential)).is_some()
             {
                 return Err(Refusal::Several);
             }
         }
-        let (site, credential) = presented.ok_or(Refusal::Missing)?;
-        self.judge(site, credential, context)
+        match presented {
+            Some((site, credential)) => self.judge(site, &credential, context),
+            None => self.by_certificate(sites, context),
+        }
     }
 
     fn all(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
         let mut joined: Option<Rc<Principal>> = None;
         for site in sites {
-            let credential = credential::read(headers, &site.header)?.ok_or(Refusal::Missing)?;
-            let principal = self.judge(site, credential, context)?;
+            let principal = if site.place == Place::Certificate {
+                self.by_certificate(std::slice::from_ref(site), context)?
+            } else {
+                let credential = credential::read(headers, &site.place)?.ok_or(Refusal::Missing)?;
+                self.judge(site, &credential, context)?
+            };
             match &mut joined {
                 Some(joined) => Rc::make_mut(joined).join(&principal),
                 None => joined = Some(principal),
@@ -137,13 +162,32 @@ impl Providers {
         joined.ok_or(Refusal::Missing)
     }
 
+    /// Has the client certificate judged by the providers of certificates that stand here, in order.
+    fn by_certificate(&self, sites: &[Site], context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
+        let providers = sites.iter().flat_map(|site| &site.providers).filter_map(|index| self.list.get(*index));
+        let mut certificates = providers.filter_map(|provider| match &provider.kind {
+            Kind::Mtls(mtls) => Some(mtls),
+            Kind::Jwt(_) | Kind::ApiKey(_) => None,
+        });
+        let mut asked = false;
+        let found = certificates.find_map(|mtls| {
+            asked = true;
+            mtls.identify(context)
+        });
+        match found {
+            Some(principal) => Ok(principal),
+            None if asked && context.certificate.is_presented() => Err(Refusal::UnknownCertificate),
+            None => Err(Refusal::Missing),
+        }
+    }
+
     /// Has the one provider judge that this credential is for.
     fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
         let mut providers = site.providers.iter().filter_map(|index| Some((*index, &self.list.get(*index)?.kind)));
         if let Some((_, Kind::ApiKey(keys))) = providers.clone().next() {
-            return keys.verify(credential, context.now);
+            return keys.verify(credential, context);
         }
-        let key = TokenCache::key(&site.header, credential);
+        let key = TokenCache::key(&site.label, credential);
         if let Some(entry) = context.cache.find(&self.stamp, &key)
             && site.providers.contains(&entry.provider)
         {

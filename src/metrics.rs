@@ -52,6 +52,8 @@ metrics! {
     TOKEN_CACHE_HITS = Counter "carewarden.token_cache_hits" "tokens found verified";
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
+    /// Labels: provider, key.
+    API_KEY_LAST_USE = Gauge "carewarden.api_key_last_use" "when an API key was used last, in seconds since 1970";
     /// No labels.
     MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
     /// No labels.
@@ -64,6 +66,22 @@ impl Metric {
     pub fn with(self, labels: &[(&str, &str)]) -> String {
         labels.iter().fold(self.name.to_owned(), |name, (label, value)| format!("{name}.{label}.{value}"))
     }
+}
+
+/// The longest name of a policy, route or key.
+const MAX_LABEL: usize = 64;
+
+/// Whether a name may be a label's value: `.` parts labels, and `-` alone stands for none.
+#[must_use]
+pub fn is_label(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !name.is_empty() && name.len() <= MAX_LABEL && name.bytes().all(fits) && name != "-"
+}
+
+/// The name of the gauge of a key's last use.
+#[must_use]
+pub fn key_use(provider: &str, key: &str) -> String {
+    API_KEY_LAST_USE.with(&[("provider", provider), ("key", key)])
 }
 
 /// The name under which a record is counted.
@@ -117,21 +135,32 @@ mod tests {
     #[test]
     fn the_shipped_configuration_makes_labels_of_names() {
         let tags = tags(include_str!("../envoy/envoy.yaml"));
-        assert_eq!(tags.len(), 4);
         let record =
             Record { policy: "clinic".into(), route: Some("a-b_c".into()), reason: "no_route", ..Record::default() };
-        // Envoy takes the first group of each pattern out of the name, the second is the label.
-        let name = format!("wasmcustom.{}", requests(&record));
-        let labels: Vec<_> =
-            tags.iter().map(|(tag, pattern)| (tag.as_str(), pattern.captures(&name).unwrap()[2].to_owned())).collect();
-        let expected = [("policy", "clinic"), ("route", "a-b_c"), ("decision", "deny"), ("reason", "no_route")];
-        assert_eq!(labels, expected.map(|(tag, value)| (tag, value.to_owned())));
-        let rest = tags.iter().fold(name, |name, (_, pattern)| {
-            let cut = pattern.captures(&name).unwrap()[1].to_owned();
-            name.replacen(&cut, "", 1)
-        });
-        assert_eq!(rest, "wasmcustom.carewarden.requests");
-        let plain = format!("wasmcustom.{}", MEMORY.name);
-        assert!(tags.iter().all(|(_, pattern)| !pattern.is_match(&plain)));
+        let key = key_use("partners", "billing-2026");
+        let of_requests = [("policy", "clinic"), ("route", "a-b_c"), ("decision", "deny"), ("reason", "no_route")];
+        let cases = [
+            (requests(&record), REQUESTS, &of_requests[..]),
+            (key, API_KEY_LAST_USE, &[("provider", "partners"), ("key", "billing-2026")]),
+            (MEMORY.name.to_owned(), MEMORY, &[]),
+        ];
+        for (name, metric, expected) in cases {
+            // Envoy takes the first group of each pattern out of the name, the second is the label.
+            let name = format!("wasmcustom.{name}");
+            let found = tags.iter().filter_map(|(tag, pattern)| Some((tag.as_str(), pattern.captures(&name)?)));
+            let found: Vec<_> = found.map(|(tag, found)| (tag, found[1].to_owned(), found[2].to_owned())).collect();
+            let labels: Vec<_> = found.iter().map(|(tag, _, label)| (*tag, label.as_str())).collect();
+            assert_eq!(labels, expected);
+            let rest = found.iter().fold(name.clone(), |name, (_, cut, _)| name.replacen(cut, "", 1));
+            assert_eq!(rest, format!("wasmcustom.{}", metric.name));
+        }
+    }
+
+    #[test]
+    fn what_would_part_labels_is_no_label() {
+        assert!(is_label("billing-2026_a") && is_label(&"x".repeat(64)));
+        for name in ["", "-", "a.b", "a b", "\u{e9}", "a/b", &"x".repeat(65)] {
+            assert!(!is_label(name), "{name}");
+        }
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Taken off: names that tell the upstream who asks, in every spelling that an upstream could take for one (CGI and WSGI
 //! make `-` and `_` the same); names that make some upstreams serve another path or host than the one judged; the
-//! credentials of every provider, unless the one that was used forwards them; and, where the answer is redacted,
+//! credentials of every provider, unless the one that was used forwards them (of a query and of cookies only they); and, where the answer is redacted,
 //! everything that asks for part of it, for an encoding of it, or for nothing when it is unchanged.
 
 use std::borrow::Cow;
 
 use super::effect::Change;
 use super::reason::{Reason, Rule};
-use crate::http::Headers;
+use crate::http::{Headers, cookie};
 use crate::identity::Principal;
 use crate::policy::model::IdentityHeaders;
 
@@ -57,6 +57,12 @@ pub(super) fn strip_rewriting(head: &Headers) -> Vec<Change> {
 /// Takes off the headers of these names.
 pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
     strip(head, |name| names.iter().any(|known| is_spelling_of(name, known)))
+}
+
+/// Takes off the cookies of these names, and leaves the others as they are.
+pub(super) fn strip_cookies(head: &Headers, names: &[&str]) -> Option<Change> {
+    let left = cookie::without(head, names)?;
+    Some(if left.is_empty() { Change::Remove(b"cookie".to_vec()) } else { Change::Set("cookie".into(), left) })
 }
 
 /// Asks for the whole answer in clear.

@@ -138,6 +138,7 @@ impl Reason {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
+            Self::Identity(identity::Refusal::ApiKeyRoute) => 403,
             Self::Identity(_) => 401,
             Self::Rule(rule) => rule.row().1,
         }
@@ -148,6 +149,7 @@ impl Reason {
     pub fn issue(self) -> &'static str {
         match self {
             Self::Identity(identity::Refusal::Expired | identity::Refusal::ApiKeyExpired) => "expired",
+            Self::Identity(identity::Refusal::ApiKeyRoute) => "forbidden",
             Self::Identity(_) => "login",
             Self::Rule(rule) => rule.row().2,
         }
@@ -157,6 +159,7 @@ impl Reason {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
+            Self::Identity(identity::Refusal::ApiKeyRoute) => "access is denied",
             Self::Identity(_) => "valid credentials are required",
             Self::Rule(rule) => rule.row().3,
         }

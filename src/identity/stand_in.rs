@@ -29,7 +29,9 @@ pub enum StandInError {
     #[error("no provider is named `{0}`")]
     Provider(String),
     /// The provider would have ignored this role.
-    #[error("`{provider}` cannot confer the role `{role}`: its `accept_roles` lacks it")]
+    #[error(
+        "`{provider}` cannot confer the role `{role}`: its `accept_roles`, or its `roles` where it has those, lacks it"
+    )]
     Role {
         /// The provider.
         provider: String,
@@ -49,11 +51,12 @@ impl Providers {
         let provider = provider.ok_or_else(|| StandInError::Provider(name.clone()))?;
         let mapped = match &provider.kind {
             Kind::Jwt(jwt) => jwt.claims.map(claims).map_err(|_| StandInError::Claims(name.clone()))?,
-            Kind::ApiKey(_) => Mapping::default(),
+            Kind::ApiKey(_) | Kind::Mtls(_) => Mapping::default(),
         };
         let confers = |role: &&String| match &provider.kind {
             Kind::Jwt(jwt) => jwt.claims.confers(role),
             Kind::ApiKey(keys) => keys.confers(role),
+            Kind::Mtls(certificates) => certificates.confers(role),
         };
         if let Some(role) = roles.iter().find(|role| !confers(role)) {
             return Err(StandInError::Role { provider: name.clone(), role: role.clone() });

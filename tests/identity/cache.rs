@@ -25,7 +25,7 @@ fn a_token_seen_before_is_not_verified_again() {
 #[test]
 fn a_token_seen_before_costs_the_same_however_long_it_is() {
     use carewarden::http::Headers;
-    use carewarden::identity::Context;
+    use carewarden::identity::{Context, NoCertificate};
 
     let fixture = Fixture::load();
     let cache = TokenCache::new(1 << 20);
@@ -33,7 +33,14 @@ fn a_token_seen_before_costs_the_same_however_long_it_is() {
         let case = fixture.case(name);
         fixture.run(case, &NoHost, &cache).unwrap();
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
-        let context = Context { now: fixture.suite.now, verifier: &NoHost, cache: &cache, certificate_sha256: &|| None };
+        let context = Context {
+            now: fixture.suite.now,
+            verifier: &NoHost,
+            cache: &cache,
+            certificate_sha256: &|| None,
+            certificate: &NoCertificate,
+            route: &case.route,
+        };
         allocation_counter::measure(|| {
             fixture.providers.authenticate(&fixture.routes[&case.route], &headers, &context).unwrap();
         })

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use carewarden::http::Headers;
 use carewarden::identity::{
-    self, Context, Hash, Principal, Providers, Refusal, Requirement, SignatureVerifier, TokenCache, Verification,
+    self, Context, Hash, NoCertificate, Principal, Providers, Refusal, Requirement, SignatureVerifier, TokenCache,
+    Verification,
 };
 use carewarden::policy;
 use carewarden::policy::diagnostic::Report;
@@ -115,7 +116,8 @@ impl Fixture {
         cache: &TokenCache,
     ) -> Result<Rc<Principal>, Refusal> {
         let certificate = case.certificate.as_ref().map(|hex| policy::model::Sha256Hex::parse(hex).unwrap().0);
-        let context = Context { now, verifier, cache, certificate_sha256: &|| certificate };
+        let (certificate_sha256, route) = (&|| certificate, &*case.route);
+        let context = Context { now, verifier, cache, certificate_sha256, certificate: &NoCertificate, route };
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
         self.providers.authenticate(&self.routes[&case.route], &headers, &context)
     }
