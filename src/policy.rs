@@ -78,8 +78,8 @@ fn unread_files(root: &Node, report: &mut Report) -> HashSet<Rc<str>> {
         let Some(keys) = provider.get("keys") else { continue };
         for file in std::iter::once(keys).chain(keys.items()).filter_map(|place| place.get("file")) {
             report
-                .error(file, Code::NotSupported, "a module in Envoy can read no file")
-                .help("give it the output of `carewarden build`, which holds what the file holds");
+                .error(file, Code::NotSupported, "the keys stand in a file, and a module in Envoy can read none")
+                .help("give it what `carewarden build` writes; `file` stands alone, and not in a file of keys itself");
             unread.insert(Rc::clone(&provider.pointer));
         }
     }

@@ -12,7 +12,7 @@ use super::mtls::Mtls;
 use super::place::Place;
 use super::principal::Principal;
 use super::{Kind, Provider, Providers};
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
 use crate::policy::model;
 use crate::policy::{Env, Loaded};
@@ -81,9 +81,10 @@ pub fn check_key_routes(loaded: &Loaded, report: &mut Report) {
                 report.error(at, Code::InvalidValue, "the key could be used nowhere").help("name routes, or leave it out");
             }
             for (index, name) in routes.iter().enumerate().filter(|(_, name)| !names.contains(name.as_str())) {
+                let near = nearest(name, names.iter().copied());
                 report
                     .error(at.item(index), Code::MissingReference, format!("no route is named `{name}`"))
-                    .nearest(name, names.iter().copied());
+                    .help(near.map_or("name routes of this policy".to_owned(), |near| format!("did you mean `{near}`?")));
             }
         }
     }
