@@ -15,6 +15,8 @@ mod answers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod encodings;
 #[cfg(test)]
 mod forgery;
@@ -26,6 +28,8 @@ mod mangled;
 mod onward;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
