@@ -267,7 +267,9 @@ impl Exchange {
         let withheld: Vec<&str> = providers.withheld_headers(&judged.principal).collect();
         changes.extend(forward::strip_named(head, &withheld));
         changes.extend(forward::strip_cookies(head, &providers.withheld_cookies(&judged.principal)));
-        let target = judged.target.without_parameters(&providers.withheld_parameters(&judged.principal));
+        let withheld = providers.withheld_parameters(&judged.principal);
+        changes.extend(forward::strip_referer(head, &withheld));
+        let target = judged.target.without_parameters(&withheld);
         if target.is_rewritten() {
             changes.push(Change::Set(":path".into(), target.to_request_target().into_bytes()));
         }

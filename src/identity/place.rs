@@ -181,3 +181,24 @@ fn is_token(text: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_differ_have_labels_that_differ() {
+        let header = |name: &str, scheme: Option<&str>| Place::Header { name: name.into(), scheme: scheme.map(Rc::from) };
+        let places = [
+            header("a", None),
+            header("a", Some("b")),
+            header("b", None),
+            Place::Query("a".into()),
+            Place::Cookie("a".into()),
+            Place::Certificate,
+        ];
+        let labels: std::collections::HashSet<_> = places.iter().map(Place::label).collect();
+        assert_eq!(labels.len(), places.len());
+        assert!(labels.iter().all(|label| !label.contains('\0')));
+    }
+}

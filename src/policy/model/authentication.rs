@@ -66,7 +66,8 @@ pub struct Jwt {
     /// The word before the token in the header, in any case, instead of `Bearer` or none: `Token`.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// The query parameter that carries the token, instead of a header. It stands in access logs and histories.
+    /// The query parameter that carries the token, instead of a header. It stands in access logs and histories, and is taken
+    /// out of every request: let nothing behind us have a parameter of that name.
     #[serde(default)]
     pub query: Option<String>,
     /// The cookie that carries the token, instead of a header. Browsers send it with what other sites ask for, too.
@@ -149,7 +150,8 @@ pub struct ApiKeys {
     /// The word before the key in the header, in any case, instead of `Bearer` or none: `Token`.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// The query parameter that carries the key, instead of a header. It stands in access logs and histories.
+    /// The query parameter that carries the key, instead of a header. It stands in access logs and histories, and is taken
+    /// out of every request: let nothing behind us have a parameter of that name.
     #[serde(default)]
     pub query: Option<String>,
     /// The cookie that carries the key, instead of a header. Browsers send it with what other sites ask for, too.
