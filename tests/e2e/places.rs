@@ -139,6 +139,26 @@ fn the_last_use_of_a_key_is_a_gauge() {
 }
 
 #[test]
+fn ten_thousand_keys_are_one_policy() {
+    let key = |number: usize| {
+        let digest = ring::digest::digest(&ring::digest::SHA256, format!("key-{number}").as_bytes());
+        let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({ "client": format!("client-{number}"), "id": format!("id-{number}"), "sha256": digits })
+    };
+    let mut policy: Value = serde_json::from_str(&policy()).unwrap();
+    policy["authentication"]["custom-key"]["keys"] = (0..10_000).map(key).collect();
+    let stage = Stage::new(Options { policy: policy.to_string(), ..Options::default() });
+    for number in [0, 5_000, 9_999] {
+        stage.allows(&Request::get("/custom/many").header("x-auth", format!("Token key-{number}")));
+        assert_eq!(stage.received("/custom/many").all("x-carewarden-client"), [format!("client-{number}")]);
+    }
+    stage.refuses(&Request::get("/custom/many").header("x-auth", "Token key-10000"), 401, "unknown_api_key");
+    // Only keys that were used have a gauge.
+    let gauges = || stage.envoy.stats().iter().filter(|(name, _)| name.contains(".api_key_last_use.")).count();
+    assert!(wait_for(|| (gauges() == 3).then_some(())).is_some(), "{}", gauges());
+}
+
+#[test]
 fn guesses_are_slowed_before_they_reach_us() {
     const GUESSES: u64 = 5;
     let limiter = json!({
