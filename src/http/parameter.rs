@@ -42,6 +42,9 @@ pub fn find<'q>(query: &'q str, name: &str) -> Result<Option<&'q str>, Unclear> 
 /// The query without the parameters of these names, in every spelling; `None` where it has none of them.
 #[must_use]
 pub fn without(query: &str, names: &[&str]) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
     let is_unwanted = |part: &str| {
         let own = part.split('=').next().unwrap_or_default();
         names.iter().any(|name| reads_as(own.as_bytes(), name))

@@ -167,7 +167,8 @@ fn query_place(name: &str, at: &Node, report: &mut Report) -> Place {
 }
 
 fn cookie_place(name: &str, at: &Node, report: &mut Report) -> Place {
-    if is_token(name) && !name.contains('%') {
+    // What some readers decode is never the same name to all of them.
+    if is_token(name) && !name.contains(['%', '+']) {
         let hint = report.warning(at, Code::Risky, "browsers send a cookie with requests that other sites make (CSRF)");
         hint.help("have the upstream, or Envoy's csrf filter before us, check `Origin`; set the cookie `SameSite=Strict`");
     } else {
