@@ -104,7 +104,9 @@ envoy/certs/server.crt:
 
 # Moved into place, since that is what Envoy watches for.
 envoy/filter.yaml: envoy/filter.yaml.in $(POLICY) FORCE
-	sed 's/^/            /' $(POLICY) | sed -e '/@POLICY@/r /dev/stdin' -e '/@POLICY@/d' $< > $@.next
+	cargo run --quiet -- build --output $@.policy $(POLICY)
+	sed 's/^/            /' $@.policy | sed -e '/@POLICY@/r /dev/stdin' -e '/@POLICY@/d' $< > $@.next
+	rm $@.policy
 	mv $@.next $@
 
 # Only the runner is needed, and speed matters little to it.

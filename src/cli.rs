@@ -3,7 +3,9 @@
 //! One file a command. Results go to standard output, problems with running to standard error. A command ends with 0
 //! when all is well, 1 when it found something, 2 when it could not run.
 
+mod build;
 mod check;
+mod files;
 mod keygen;
 mod preset;
 mod progress;
@@ -28,6 +30,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 Examples:
   carewarden check policies/clinic/policy.json
   carewarden test policies/*
+  carewarden build policies/clinic > built.json
   carewarden redact --policy policies/clinic/policy.json --profile billing bundle.json
   carewarden redact --preset hipaa-safe-harbor bundle.json
   carewarden redact --preset hipaa-safe-harbor --output redacted export/
@@ -42,6 +45,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Build(build::Build),
     Test(test::Test),
     Redact(redact::Redact),
     Preset(preset::Preset),
@@ -93,6 +97,7 @@ impl fmt::Display for CannotRun {
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(check) => check.run(),
+        Command::Build(build) => build.run(),
         Command::Test(test) => test.run(),
         Command::Redact(redact) => redact.run(),
         Command::Preset(preset) => preset.run(),

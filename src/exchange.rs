@@ -51,6 +51,22 @@ pub trait Facts {
     fn envoy_route(&self) -> Option<String>;
     /// SHA-256 of the client certificate (RFC 8705 section 3.1).
     fn certificate_sha256(&self) -> Option<[u8; 32]>;
+    /// Whether the client showed a certificate.
+    fn has_certificate(&self) -> bool {
+        self.certificate_sha256().is_some()
+    }
+    /// Its first URI SAN: Envoy tells no more.
+    fn certificate_uri_san(&self) -> Option<String> {
+        None
+    }
+    /// Its first DNS SAN.
+    fn certificate_dns_san(&self) -> Option<String> {
+        None
+    }
+    /// Its subject, as Envoy writes it (RFC 2253).
+    fn certificate_subject(&self) -> Option<String> {
+        None
+    }
     /// Whether the answer is the upstream's and not Envoy's own; the former where that is not known.
     fn is_from_upstream(&self) -> bool;
 }

@@ -1,10 +1,12 @@
 //! HTTP: heads over byte headers, paths, hosts, media types, content codings.
 
+pub mod cookie;
 pub mod decode;
 mod headers;
 mod host;
 mod media_type;
 mod method;
+pub mod parameter;
 pub mod path;
 mod percent;
 pub mod query;

@@ -1,20 +1,23 @@
 //! Who asks: from a request's headers to a [`Principal`], or a [`Refusal`].
 //!
-//! A policy names providers, each with its own header, keys and rules; a route names those that may vouch for its
+//! A policy names providers, each with its own place, keys and rules; a route names those that may vouch for its
 //! callers. Rules, in order:
 //!
-//! 1. A credential is looked for in the headers of the route's providers, and nowhere else. A header that stands twice,
-//!    or whose value could be two credentials, is refused (`credential`).
-//! 2. Where one provider is to vouch (`any`), credentials in two headers are refused: which of them counts would be a
+//! 1. A credential is looked for in the places of the route's providers (a header, a query parameter, a cookie), and
+//!    nowhere else. A place that holds two, or what could be two, is refused (`credential`).
+//! 2. Where one provider is to vouch (`any`), credentials in two places are refused: which of them counts would be a
 //!    guess, and whoever wants both writes `all`. Under `all` each provider's credential must be there.
-//! 3. The provider is chosen by the header and, for tokens, by the issuer that the token claims, before anything is
+//! 3. A client certificate counts under `any` only where there is no other credential: connections have one without
+//!    anybody meaning it. Of several providers of certificates the first counts that knows it.
+//! 4. The provider is chosen by the place and, for tokens, by the issuer that the token claims, before anything is
 //!    judged. That provider alone judges. A credential that fails is a refusal: no other provider is asked, and nobody
 //!    becomes anonymous by showing a bad credential.
 //!    Where opaque tokens may stand beside those of issuers, what has a token's three parts is a token.
-//! 4. The provider judges (`jwt`, `api_key`, `introspection`). It may have to ask another server first; the request waits.
+//! 5. The provider judges (`jwt`, `api_key`, `introspection`, `mtls`). It may have to ask another server first; the request
+//!    waits.
 //!
 //! Credentials for providers that the route does not name are not looked at. None of any provider goes upstream, but
-//! those of a provider that vouched and says `forward` ([`Providers::withheld_headers`]).
+//! those of a provider that vouched and says `forward` (`withheld`).
 //!
 //! Everything here costs at most one pass over a credential of 16 KiB and one signature check
 //! (two where a shared secret is being rotated), whoever asks.
@@ -27,11 +30,14 @@ mod credential;
 mod endpoint;
 mod introspection;
 mod jwt;
+mod mtls;
+mod place;
 mod principal;
 mod refusal;
 mod requirement;
 mod stand_in;
 mod upkeep;
+mod withheld;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,12 +46,15 @@ use api_key::ApiKeys;
 use cache::Entry;
 use introspection::Introspection;
 use jwt::{Jwt, Token};
+use mtls::Mtls;
+use place::Place;
 use requirement::{Site, Sites};
 
 pub use cache::TokenCache;
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
-pub use compile::compile;
+pub use compile::{check_key_routes, compile};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
+pub use mtls::{NoCertificate, PeerCertificate};
 pub use principal::Principal;
 pub use refusal::{Halt, Refusal};
 pub use requirement::Requirement;
@@ -67,8 +76,7 @@ pub struct Providers {
 #[derive(Debug)]
 struct Provider {
     name: Rc<str>,
-    /// In lower case.
-    header: Rc<str>,
+    place: Place,
     forward: bool,
     kind: Kind,
 }
@@ -78,6 +86,7 @@ enum Kind {
     Jwt(Box<Jwt>),
     ApiKey(ApiKeys),
     Introspection(Box<Introspection>),
+    Mtls(Mtls),
 }
 
 /// What a decision depends on beside the request.
@@ -92,6 +101,10 @@ pub struct Context<'a> {
     pub cache: &'a TokenCache,
     /// SHA-256 of the client certificate, if one was presented and verified. Asked only for a token that is bound to one.
     pub certificate_sha256: &'a dyn Fn() -> Option<[u8; 32]>,
+    /// The rest of what Envoy tells of that certificate.
+    pub certificate: &'a dyn PeerCertificate,
+    /// The name of the route that was asked for.
+    pub route: &'a str,
 }
 
 impl Providers {
@@ -109,37 +122,50 @@ impl Providers {
         }
     }
 
-    /// The headers that must not go upstream with a request of this caller: every provider's, but those in which a
-    /// provider that vouched wants its credential forwarded.
-    pub fn withheld_headers<'p>(&'p self, principal: &'p Principal) -> impl Iterator<Item = &'p str> {
-        let forwards = |provider: &&Provider| provider.forward && principal.providers.contains(&provider.name);
-        let kept = move |header: &Rc<str>| self.list.iter().filter(forwards).any(|provider| provider.header == *header);
-        self.headers.iter().filter(move |header| !kept(header)).map(|header| &**header)
-    }
-
     /// The names of all providers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|provider| &*provider.name)
     }
 
+    /// The API keys used since this was asked last: provider, key, and when, in seconds since 1970. A key in constant use
+    /// is told every few seconds.
+    #[must_use]
+    pub fn take_key_uses(&self) -> Vec<(Rc<str>, Rc<str>, i64)> {
+        let of_provider = |provider: &Provider| match &provider.kind {
+            Kind::ApiKey(keys) => keys.take_uses(&provider.name),
+            Kind::Jwt(_) | Kind::Introspection(_) | Kind::Mtls(_) => Vec::new(),
+        };
+        self.list.iter().flat_map(of_provider).collect()
+    }
+
     fn any(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut presented = None;
         for site in sites {
-            if let Some(credential) = credential::read(headers, &site.header)?
+            let read = credential::read(headers, &site.place);
+            if read == Err(Refusal::Scheme) && sites.iter().any(|other| site.yields_to(other, headers)) {
+                continue;
+            }
+            if let Some(credential) = read?
                 && presented.replace((site, credential)).is_some()
             {
                 return Err(Refusal::Several.into());
             }
         }
-        let (site, credential) = presented.ok_or(Refusal::Missing)?;
-        self.judge(site, credential, context)
+        match presented {
+            Some((site, credential)) => self.judge(site, &credential, context),
+            None => self.by_certificate(sites, context),
+        }
     }
 
     fn all(&self, Sites(sites): &Sites, headers: &Headers, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut joined: Option<Rc<Principal>> = None;
         for site in sites {
-            let credential = credential::read(headers, &site.header)?.ok_or(Refusal::Missing)?;
-            let principal = self.judge(site, credential, context)?;
+            let principal = if site.place == Place::Certificate {
+                self.by_certificate(std::slice::from_ref(site), context)?
+            } else {
+                let credential = credential::read(headers, &site.place)?.ok_or(Refusal::Missing)?;
+                self.judge(site, &credential, context)?
+            };
             match &mut joined {
                 Some(joined) => Rc::make_mut(joined).join(&principal),
                 None => joined = Some(principal),
@@ -156,13 +182,32 @@ impl Providers {
         }
     }
 
+    /// Has the client certificate judged by the providers of certificates that stand here, in order.
+    fn by_certificate(&self, sites: &[Site], context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
+        let providers = sites.iter().flat_map(|site| &site.providers).filter_map(|index| self.list.get(*index));
+        let mut certificates = providers.filter_map(|provider| match &provider.kind {
+            Kind::Mtls(mtls) => Some(mtls),
+            Kind::Jwt(_) | Kind::ApiKey(_) | Kind::Introspection(_) => None,
+        });
+        let mut asked = false;
+        let found = certificates.find_map(|mtls| {
+            asked = true;
+            mtls.identify(context)
+        });
+        match found {
+            Some(principal) => Ok(principal),
+            None if asked && context.certificate.is_presented() => Err(Refusal::UnknownCertificate.into()),
+            None => Err(Refusal::Missing.into()),
+        }
+    }
+
     /// Has the one provider judge that this credential is for.
     fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut providers = site.providers.iter().filter_map(|index| Some((*index, &self.list.get(*index)?.kind)));
         if let Some((_, Kind::ApiKey(keys))) = providers.clone().next() {
-            return Ok(keys.verify(credential, context.now)?);
+            return Ok(keys.verify(credential, context)?);
         }
-        let key = TokenCache::key(&site.header, credential);
+        let key = TokenCache::key(&site.label, credential);
         // What has the shape of a token is one, where there are issuers of tokens.
         let takes_tokens = providers.clone().any(|(_, kind)| matches!(kind, Kind::Jwt(_)));
         let asks = providers.clone().find_map(|(_, kind)| match kind {

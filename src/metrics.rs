@@ -52,6 +52,8 @@ metrics! {
     TOKEN_CACHE_HITS = Counter "carewarden.token_cache_hits" "tokens found verified";
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
+    /// Labels: provider, key.
+    API_KEY_LAST_USE = Gauge "carewarden.api_key_last_use" "when an API key was used last, in seconds since 1970";
     /// No labels.
     SIGNATURES_BY_HOST = Counter "carewarden.signatures_by_host" "signatures checked by Envoy's `verify_signature`";
     /// No labels.
@@ -74,6 +76,12 @@ impl Metric {
     pub fn with(self, labels: &[(&str, &str)]) -> String {
         labels.iter().fold(self.name.to_owned(), |name, (label, value)| format!("{name}.{label}.{value}"))
     }
+}
+
+/// The name of the gauge of a key's last use.
+#[must_use]
+pub fn key_use(provider: &str, key: &str) -> String {
+    API_KEY_LAST_USE.with(&[("provider", provider), ("key", key)])
 }
 
 /// The name under which a record is counted.
@@ -127,21 +135,26 @@ mod tests {
     #[test]
     fn the_shipped_configuration_makes_labels_of_names() {
         let tags = tags(include_str!("../envoy/envoy.yaml"));
-        assert_eq!(tags.len(), 4);
         let record =
             Record { policy: "clinic".into(), route: Some("a-b_c".into()), reason: "no_route", ..Record::default() };
-        // Envoy takes the first group of each pattern out of the name, the second is the label.
-        let name = format!("wasmcustom.{}", requests(&record));
-        let labels: Vec<_> =
-            tags.iter().map(|(tag, pattern)| (tag.as_str(), pattern.captures(&name).unwrap()[2].to_owned())).collect();
-        let expected = [("policy", "clinic"), ("route", "a-b_c"), ("decision", "deny"), ("reason", "no_route")];
-        assert_eq!(labels, expected.map(|(tag, value)| (tag, value.to_owned())));
-        let rest = tags.iter().fold(name, |name, (_, pattern)| {
-            let cut = pattern.captures(&name).unwrap()[1].to_owned();
-            name.replacen(&cut, "", 1)
-        });
-        assert_eq!(rest, "wasmcustom.carewarden.requests");
-        let plain = format!("wasmcustom.{}", MEMORY.name);
-        assert!(tags.iter().all(|(_, pattern)| !pattern.is_match(&plain)));
+        let key = key_use("partners", "billing-2026");
+        let fetched = JWKS_FETCH.with(&[("provider", "smart"), ("result", "ok")]);
+        let of_requests = [("policy", "clinic"), ("route", "a-b_c"), ("decision", "deny"), ("reason", "no_route")];
+        let cases = [
+            (requests(&record), REQUESTS, &of_requests[..]),
+            (key, API_KEY_LAST_USE, &[("provider", "partners"), ("key", "billing-2026")]),
+            (fetched, JWKS_FETCH, &[("provider", "smart"), ("result", "ok")]),
+            (MEMORY.name.to_owned(), MEMORY, &[]),
+        ];
+        for (name, metric, expected) in cases {
+            // Envoy takes the first group of each pattern out of the name, the second is the label.
+            let name = format!("wasmcustom.{name}");
+            let found = tags.iter().filter_map(|(tag, pattern)| Some((tag.as_str(), pattern.captures(&name)?)));
+            let found: Vec<_> = found.map(|(tag, found)| (tag, found[1].to_owned(), found[2].to_owned())).collect();
+            let labels: Vec<_> = found.iter().map(|(tag, _, label)| (*tag, label.as_str())).collect();
+            assert_eq!(labels, expected);
+            let rest = found.iter().fold(name.clone(), |name, (_, cut, _)| name.replacen(cut, "", 1));
+            assert_eq!(rest, format!("wasmcustom.{}", metric.name));
+        }
     }
 }

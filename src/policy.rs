@@ -8,6 +8,7 @@
 mod decode;
 pub mod diagnostic;
 pub mod document;
+pub mod label;
 pub mod model;
 pub mod secret;
 
@@ -55,7 +56,9 @@ pub fn load(text: &str, report: &mut Report) -> Option<Loaded> {
         let _: Option<Decoded<model::RouteDefaults>> = decode(&defaults, report);
         merge_into_routes(&mut root, &defaults);
     }
+    let unread = unread_files(&root, report);
     let mut tagged = root.clone();
+    prune(&mut tagged, &unread);
     tag_providers(&mut tagged);
     let Decoded { value: model, cut }: Decoded<model::Policy> = decode(&tagged, report)?;
     if model.version != 1 {
@@ -65,8 +68,23 @@ pub fn load(text: &str, report: &mut Report) -> Option<Loaded> {
             .help("write 1");
     }
     let written = root.clone();
-    prune(&mut root, &cut.into_iter().collect());
+    prune(&mut root, &cut.into_iter().chain(unread).collect());
     Some(Loaded { model, root, written })
+}
+
+/// The providers whose keys stand in files still, reported. Nothing but the command line can read a file.
+fn unread_files(root: &Node, report: &mut Report) -> HashSet<Rc<str>> {
+    let mut unread = HashSet::new();
+    for Member { node: provider, .. } in root.key("authentication").members() {
+        let Some(keys) = provider.get("keys") else { continue };
+        for file in std::iter::once(keys).chain(keys.items()).filter_map(|place| place.get("file")) {
+            report
+                .error(file, Code::NotSupported, "the keys stand in a file, and a module in Envoy can read none")
+                .help("give it what `carewarden build` writes; `file` stands alone, and not in a file of keys itself");
+            unread.insert(Rc::clone(&provider.pointer));
+        }
+    }
+    unread
 }
 
 /// Takes the values with these pointers out of the tree.
@@ -144,7 +162,7 @@ mod tests {
   "version": 1, "nam": "x", "mode": "off",
   "authentication": {
     "a": {"type": "jwt", "issuer": 5, "audiences": ["x"], "algorithms": ["none"], "clock_skew": "soon"},
-    "b": {"type": "mtls"},
+    "b": {"type": "saml"},
     "c": {"type": "api_key", "keys": [{"client": "x", "sha256": "zz"}]}
   },
   "defaults": {"request": {"max_body": 5, "inspect": "standard"}},
@@ -156,13 +174,27 @@ mod tests {
             "4:36 invalid-value /authentication/a/issuer",
             "4:74 invalid-value /authentication/a/algorithms/0",
             "4:97 invalid-value /authentication/a/clock_skew",
-            "5:10 not-supported /authentication/b",
-            "6:10 missing-key /authentication/c",
+            "5:10 invalid-value /authentication/b",
             "6:65 invalid-value /authentication/c/keys/0/sha256",
             "8:40 invalid-value /defaults/request/max_body",
             "8:54 not-supported /defaults/request/inspect",
             "9:69 invalid-value /routes/0/authorize/0",
         ];
         assert_eq!(problems(text), expected);
+    }
+
+    #[test]
+    fn keys_in_files_are_refused_where_no_file_can_be_read() {
+        for keys in [r#"{"file": "keys.json"}"#, r#"[{"client": "x", "sha256": "zz"}, {"file": "keys.json"}]"#] {
+            let text = format!(
+                r#"{{"version": 1, "name": "x", "authentication": {{"p": {{"type": "api_key", "header": "k", "keys": {keys}}}}},
+                "routes": [{{"name": "r", "match": {{"paths": ["/"]}}, "authenticate": {{"any": ["p"]}}, "authorize": []}}]}}"#
+            );
+            let mut report = Report::new(&text);
+            let loaded = load(&text, &mut report).unwrap();
+            assert!(loaded.model.authentication.is_empty() && loaded.defines("authentication", "p"));
+            let [found] = report.into_vec().try_into().unwrap();
+            assert_eq!((found.code, found.pointer.ends_with("/file")), (Code::NotSupported, true), "{found}");
+        }
     }
 }

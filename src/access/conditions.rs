@@ -173,6 +173,7 @@ fn roles(provider: &Provider) -> Option<BTreeSet<&str>> {
             let accepted = |role: &&str| keys.accept_roles.as_ref().is_none_or(|roles| roles.iter().any(|own| own == role));
             Some(keys.keys.iter().flat_map(|key| &key.roles).map(String::as_str).filter(accepted).collect())
         }
+        Provider::Mtls(mtls) => Some(mtls.roles.iter().map(String::as_str).collect()),
     }
 }
 
@@ -180,10 +181,11 @@ fn texts(all: &[String]) -> BTreeSet<&str> {
     all.iter().map(String::as_str).collect()
 }
 
-/// The clients that a provider can name; `None` when only its tokens say.
+/// The clients that a provider can name; `None` when only its tokens or certificates say.
 fn clients(provider: &Provider) -> Option<BTreeSet<&str>> {
     match provider {
         Provider::Jwt(_) | Provider::Introspection(_) => None,
         Provider::ApiKey(keys) => Some(keys.keys.iter().map(|key| key.client.as_str()).collect()),
+        Provider::Mtls(mtls) => mtls.client.as_deref().map(|client| BTreeSet::from([client])),
     }
 }

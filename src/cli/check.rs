@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::style::{BAD, DIM, GOOD, WARN, paint};
-use super::{CannotRun, Format, Outcome, environment, policy_path};
+use super::{CannotRun, Format, Outcome, environment, files, policy_path};
 use crate::exchange::Engine;
 use crate::policy::diagnostic::{Code, Diagnostic, Severity};
 
@@ -36,7 +36,7 @@ impl Check {
     pub(super) fn run(self) -> Result<Outcome, CannotRun> {
         let mut results = Vec::new();
         for path in self.policies.iter().map(|path| policy_path(path)) {
-            let text = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
+            let text = files::read_policy(&path)?;
             results.push((path, text.clone(), self.check(&text)));
         }
         match self.format {

@@ -34,11 +34,29 @@ pub(super) struct Request {
     body_text: Option<String>,
     #[serde(default)]
     body_base64: Option<String>,
-    /// SHA-256 of the client certificate, in hexadecimal.
+    /// The client certificate, which counts as validated.
     #[serde(default)]
-    client_cert: Option<Sha256Hex>,
+    client_cert: Option<ClientCertificate>,
     #[serde(default)]
     envoy_route: Option<String>,
+}
+
+/// A client certificate as Envoy tells of it: its SHA-256 in hexadecimal, or more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum ClientCertificate {
+    Digest(Sha256Hex),
+    Told(ToldCertificate),
+}
+
+/// What Envoy tells of a client certificate: of its SANs the first of each kind, no more.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ToldCertificate {
+    sha256: Option<Sha256Hex>,
+    uri_san: Option<String>,
+    dns_san: Option<String>,
+    subject: Option<String>,
 }
 
 /// An upstream's answer as a document.
@@ -158,6 +176,15 @@ pub(super) struct Outcome {
 
 struct Connection<'r>(&'r Request);
 
+impl Connection<'_> {
+    fn told(&self) -> Option<&ToldCertificate> {
+        match self.0.client_cert.as_ref()? {
+            ClientCertificate::Digest(_) => None,
+            ClientCertificate::Told(told) => Some(told),
+        }
+    }
+}
+
 impl Facts for Connection<'_> {
     fn source(&self) -> Option<IpAddr> {
         self.0.source
@@ -169,7 +196,22 @@ impl Facts for Connection<'_> {
         self.0.envoy_route.clone()
     }
     fn certificate_sha256(&self) -> Option<[u8; 32]> {
-        self.0.client_cert.map(|digest| digest.0)
+        match self.0.client_cert.as_ref()? {
+            ClientCertificate::Digest(digest) => Some(digest.0),
+            ClientCertificate::Told(told) => told.sha256.map(|digest| digest.0),
+        }
+    }
+    fn has_certificate(&self) -> bool {
+        self.0.client_cert.is_some()
+    }
+    fn certificate_uri_san(&self) -> Option<String> {
+        self.told()?.uri_san.clone()
+    }
+    fn certificate_dns_san(&self) -> Option<String> {
+        self.told()?.dns_san.clone()
+    }
+    fn certificate_subject(&self) -> Option<String> {
+        self.told()?.subject.clone()
     }
     fn is_from_upstream(&self) -> bool {
         true

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::style::{BAD, DIM, GOOD, WARN, paint};
-use super::{CannotRun, Format, Outcome};
+use super::{CannotRun, Format, Outcome, files};
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
 use crate::policy::model::Timestamp;
@@ -81,14 +81,12 @@ impl Test {
 }
 
 fn run_suite(directory: &Path) -> Result<Results, CannotRun> {
-    let read = |name: &str| {
-        let path = directory.join(name);
-        std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error)).map(|text| (path, text))
-    };
-    let (path, text) = read("tests.json")?;
+    let path = directory.join("tests.json");
+    let text = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
     let suite: Suite = serde_json::from_slice(&text)
         .map_err(|error| CannotRun(format!("`{}` is not a test file: {error}", path.display())))?;
-    let (path, policy) = read("policy.json")?;
+    let path = directory.join("policy.json");
+    let policy = files::read_policy(&path)?;
     let (engine, found) = Engine::load(&policy, &|name| suite.env.get(name).cloned());
     let Some(engine) = engine else {
         let first = found.iter().find(|found| found.severity == Severity::Error).map(ToString::to_string);

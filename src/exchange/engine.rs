@@ -20,9 +20,6 @@ use crate::policy::model::{self, IdentityHeaders, Mode};
 use crate::policy::{self, Env, Loaded};
 use crate::redact::{self, Program};
 
-/// The longest name of a policy or route: it becomes part of metric names.
-const MAX_NAME: usize = 64;
-
 /// What verified tokens may take in memory.
 const TOKEN_CACHE_BYTES: usize = 4 << 20;
 
@@ -107,6 +104,12 @@ impl Engine {
     #[must_use]
     pub fn cache_counts(&self) -> (u64, u64) {
         self.0.tokens.counts()
+    }
+
+    /// The API keys used since this was asked last: provider, key, and when, in seconds since 1970.
+    #[must_use]
+    pub fn take_key_uses(&self) -> Vec<(Rc<str>, Rc<str>, i64)> {
+        self.0.providers.take_key_uses()
     }
 
     /// The redaction profile of this name.
@@ -198,6 +201,7 @@ fn not_json() -> Diagnostic {
 fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Option<Compiled> {
     let (model, root) = (&loaded.model, &loaded.root);
     let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
+    identity::check_key_routes(loaded, report);
     let programs = redact::compile(loaded, env, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
@@ -245,13 +249,8 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
 }
 
 impl Compiler<'_> {
-    /// Names become parts of metric names, where `.` parts labels.
     pub(super) fn check_name(&mut self, name: &str, at: &Node) {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(fits) || name == "-" {
-            let message = format!("`{name}` cannot name a metric");
-            self.report.error(at, Code::InvalidValue, message).help("use letters, digits, `-` and `_`, at most 64 of them");
-        }
+        policy::label::check(name, at, self.report);
     }
 
     fn check_identity_headers(&mut self, names: &IdentityHeaders, at: &Node) {

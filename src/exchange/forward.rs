@@ -2,14 +2,14 @@
 //!
 //! Taken off: names that tell the upstream who asks, in every spelling that an upstream could take for one (CGI and WSGI
 //! make `-` and `_` the same); names that make some upstreams serve another path or host than the one judged; the
-//! credentials of every provider, unless the one that was used forwards them; and, where the answer is redacted,
+//! credentials of every provider, unless the one that was used forwards them (of a query and of cookies only they); and, where the answer is redacted,
 //! everything that asks for part of it, for an encoding of it, or for nothing when it is unchanged.
 
 use std::borrow::Cow;
 
 use super::effect::Change;
 use super::reason::{Reason, Rule};
-use crate::http::Headers;
+use crate::http::{Headers, cookie, parameter};
 use crate::identity::Principal;
 use crate::policy::model::IdentityHeaders;
 
@@ -57,6 +57,28 @@ pub(super) fn strip_rewriting(head: &Headers) -> Vec<Change> {
 /// Takes off the headers of these names.
 pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
     strip(head, |name| names.iter().any(|known| is_spelling_of(name, known)))
+}
+
+/// Takes off the cookies of these names, and leaves the others as they are.
+pub(super) fn strip_cookies(head: &Headers, names: &[&str]) -> Option<Change> {
+    let left = cookie::without(head, names)?;
+    Some(if left.is_empty() { Change::Remove(b"cookie".to_vec()) } else { Change::Set("cookie".into(), left) })
+}
+
+/// Takes the parameters of these names out of the address that the request says it comes from: a page whose own address
+/// holds a credential repeats it there (RFC 9110 section 10.1.3).
+pub(super) fn strip_referer(head: &Headers, names: &[&str]) -> Option<Change> {
+    const REFERER: &str = "referer";
+    if names.is_empty() {
+        return None;
+    }
+    let remove = Some(Change::Remove(REFERER.into()));
+    let Ok(value) = head.single(REFERER) else { return remove };
+    let Ok(value) = std::str::from_utf8(value?) else { return remove };
+    let (address, query) = value.split_once('?')?;
+    let left = parameter::without(query, names)?;
+    let separator = if left.is_empty() { "" } else { "?" };
+    Some(Change::Set(REFERER.into(), format!("{address}{separator}{left}").into_bytes()))
 }
 
 /// Asks for the whole answer in clear.
@@ -119,6 +141,25 @@ mod tests {
         assert!(refuse_method_override(&head(&["x-http-method"])).is_err());
         assert!(refuse_method_override(&head(&["x_http_method_override"])).is_err());
         assert!(refuse_method_override(&head(&["x-http-methods"])).is_ok());
+    }
+
+    #[test]
+    fn an_address_with_a_credential_in_it_loses_the_credential_alone() {
+        let referer = |values: &[&[u8]]| Headers::from_pairs(values.iter().map(|value| ("referer", value)));
+        for (value, left) in [
+            ("https://a.example/x?b=%2f&key=k&c", "https://a.example/x?b=%2f&c"),
+            ("https://a.example/x?%6bey=k", "https://a.example/x"),
+        ] {
+            let changed = strip_referer(&referer(&[value.as_bytes()]), &["key"]);
+            assert_eq!(changed, Some(Change::Set("referer".into(), left.into())));
+            assert_eq!(strip_referer(&referer(&[value.as_bytes()]), &[]), None);
+        }
+        for stays in [&[&b"https://a.example/key=x?keys=k"[..]][..], &[b"https://a.example/"], &[]] {
+            assert_eq!(strip_referer(&referer(stays), &["key"]), None);
+        }
+        for unclear in [&[&b"/?key=k"[..], b"/"][..], &[b"/?key=k\xff"]] {
+            assert_eq!(strip_referer(&referer(unclear), &["key"]), Some(Change::Remove(b"referer".to_vec())));
+        }
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl Reason {
     pub fn status(self) -> u16 {
         match self {
             Self::Identity(identity::Refusal::Unavailable) => 503,
+            Self::Identity(identity::Refusal::ApiKeyRoute) => 403,
             Self::Identity(_) => 401,
             Self::Rule(rule) => rule.row().1,
         }
@@ -150,6 +151,7 @@ impl Reason {
         match self {
             Self::Identity(identity::Refusal::Expired | identity::Refusal::ApiKeyExpired) => "expired",
             Self::Identity(identity::Refusal::Unavailable) => "transient",
+            Self::Identity(identity::Refusal::ApiKeyRoute) => "forbidden",
             Self::Identity(_) => "login",
             Self::Rule(rule) => rule.row().2,
         }
@@ -160,6 +162,7 @@ impl Reason {
     pub fn text(self) -> &'static str {
         match self {
             Self::Identity(identity::Refusal::Unavailable) => "credentials cannot be judged now; try again",
+            Self::Identity(identity::Refusal::ApiKeyRoute) => "access is denied",
             Self::Identity(_) => "valid credentials are required",
             Self::Rule(rule) => rule.row().3,
         }

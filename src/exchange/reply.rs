@@ -1,7 +1,7 @@
 //! Answers of our own: FHIR `OperationOutcome` on `fhir` routes, problem documents (RFC 9457) elsewhere.
 //!
-//! A reply names the reason and the request, and nothing that the client sent. A 401 carries the challenge of RFC 6750
-//! section 3.
+//! A reply names the reason and the request, and nothing that the client sent. What has to do with credentials carries the
+//! challenge of RFC 6750 section 3.
 
 use serde_json::json;
 
@@ -55,7 +55,7 @@ impl Reply {
             ("cache-control", b"no-store".to_vec()),
             ("x-content-type-options", b"nosniff".to_vec()),
         ];
-        if let (401, Reason::Identity(refusal)) = (status, reason) {
+        if let (401 | 403, Reason::Identity(refusal)) = (status, reason) {
             headers.push(("www-authenticate", challenge(refusal)));
         }
         if let (503, Reason::Identity(_)) = (status, reason) {

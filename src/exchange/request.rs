@@ -13,12 +13,12 @@ use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
 use super::waiting::Stop;
-use super::{Exchange, Host, ReadBody, Stage};
+use super::{Exchange, Facts, Host, ReadBody, Stage};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
-use crate::identity::{Context, Principal};
+use crate::identity::{Context, PeerCertificate, Principal};
 use crate::redact::Program;
 
 /// A request whose head was judged and whose body is awaited.
@@ -153,7 +153,9 @@ impl Exchange {
         check_address(&route, || host.facts.source())?;
         let principal = self.identify(&route, head, host)?;
         self.note_caller(&principal);
-        let (interaction, base) = interaction(&route, &method, &target, head)?;
+        // Where credentials stand, nothing is asked of the upstream.
+        let asked = target.without_parameters(&self.engine.providers().parameters());
+        let (interaction, base) = interaction(&route, &method, &asked, head)?;
         if let Some(interaction) = &interaction {
             self.note_interaction(interaction);
         }
@@ -183,6 +185,8 @@ impl Exchange {
             verifier: host.verifier,
             cache: self.engine.tokens(),
             certificate_sha256,
+            certificate: &Peer(host.facts),
+            route: &route.name,
         };
         Ok(self.engine.providers().authenticate(&route.requirement, head, &context)?)
     }
@@ -279,13 +283,36 @@ impl Exchange {
     fn changes(&self, judged: &Judged, head: &Headers) -> Vec<Change> {
         let mut changes = self.forged.clone();
         changes.extend(forward::strip_rewriting(head));
-        let withheld: Vec<&str> = self.engine.providers().withheld_headers(&judged.principal).collect();
+        let providers = self.engine.providers();
+        let withheld: Vec<&str> = providers.withheld_headers(&judged.principal).collect();
         changes.extend(forward::strip_named(head, &withheld));
-        if judged.target.is_rewritten() {
-            changes.push(Change::Set(":path".into(), judged.target.to_request_target().into_bytes()));
+        changes.extend(forward::strip_cookies(head, &providers.withheld_cookies(&judged.principal)));
+        let withheld = providers.withheld_parameters(&judged.principal);
+        changes.extend(forward::strip_referer(head, &withheld));
+        let target = judged.target.without_parameters(&withheld);
+        if target.is_rewritten() {
+            changes.push(Change::Set(":path".into(), target.to_request_target().into_bytes()));
         }
         changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
         changes
+    }
+}
+
+/// The client certificate, as the connection tells of it.
+struct Peer<'a>(&'a dyn Facts);
+
+impl PeerCertificate for Peer<'_> {
+    fn is_presented(&self) -> bool {
+        self.0.has_certificate()
+    }
+    fn uri_san(&self) -> Option<String> {
+        self.0.certificate_uri_san()
+    }
+    fn dns_san(&self) -> Option<String> {
+        self.0.certificate_dns_san()
+    }
+    fn subject(&self) -> Option<String> {
+        self.0.certificate_subject()
     }
 }
 

@@ -18,7 +18,7 @@
 
 use std::borrow::Cow;
 
-use super::percent;
+use super::{parameter, percent};
 
 /// Where a request goes.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +94,17 @@ impl Target {
     #[must_use]
     pub fn is_rewritten(&self) -> bool {
         self.rewritten
+    }
+
+    /// The target without the query parameters of these names, which are not sent on. A query of which nothing is left
+    /// goes with its `?`.
+    #[must_use]
+    pub fn without_parameters(&self, names: &[&str]) -> Cow<'_, Self> {
+        let left = self.query.as_deref().and_then(|query| parameter::without(query, names));
+        left.map_or(Cow::Borrowed(self), |left| {
+            let query = Some(left).filter(|left| !left.is_empty());
+            Cow::Owned(Self { path: self.path.clone(), query, rewritten: true })
+        })
     }
 
     /// The value of `:path` to send.

@@ -54,6 +54,11 @@ pub fn pairs(raw: &[u8]) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, s
     })
 }
 
+/// One value of a query or a form, decoded.
+pub fn decode(raw: &str) -> Result<Cow<'_, str>, QueryError> {
+    Ok(percent::decode(raw, true)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! learns at most a prefix of the hash of a key that exists, from which no key follows. The search is by halving, so
 //! ten thousand keys cost what ten cost.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::rc::Rc;
@@ -13,10 +14,11 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::Refusal;
 use super::principal::Principal;
+use super::{Context, Refusal};
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
+use crate::policy::label;
 use crate::policy::model;
 
 /// The API keys of one provider.
@@ -24,18 +26,28 @@ pub(super) struct ApiKeys {
     /// In the order of their hashes.
     keys: Vec<Key>,
     accept_roles: Option<Vec<String>>,
+    /// The names of keys used, and when, that nobody has asked for yet: at most one for each key.
+    uses: RefCell<Vec<(Rc<str>, i64)>>,
 }
 
 struct Key {
     sha256: [u8; 32],
     not_before: i64,
     not_after: i64,
+    /// The routes where it may be used; all when absent.
+    routes: Option<Vec<String>>,
     principal: Rc<Principal>,
+    /// When its use was noted last, in seconds since 1970.
+    noted: Cell<i64>,
 }
+
+/// How many seconds pass before another use of a key is noted.
+const NOTE_EVERY: u64 = 5;
 
 impl ApiKeys {
     /// Whose key this is.
-    pub(super) fn verify(&self, key: &str, now: i64) -> Result<Rc<Principal>, Refusal> {
+    pub(super) fn verify(&self, key: &str, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
+        let Context { now, route, .. } = *context;
         let hash: [u8; 32] = Sha256::digest(key).into();
         let first = self.keys.partition_point(|key| prefix(&key.sha256) < prefix(&hash));
         let same_prefix = self.keys.iter().skip(first).take_while(|key| prefix(&key.sha256) == prefix(&hash));
@@ -45,9 +57,25 @@ impl ApiKeys {
             Err(Refusal::ApiKeyNotYetValid)
         } else if now >= key.not_after {
             Err(Refusal::ApiKeyExpired)
+        } else if key.routes.as_ref().is_some_and(|routes| !routes.iter().any(|own| own == route)) {
+            Err(Refusal::ApiKeyRoute)
         } else {
+            self.note(key, now);
             Ok(Rc::clone(&key.principal))
         }
+    }
+
+    fn note(&self, key: &Key, now: i64) {
+        let mut uses = self.uses.borrow_mut();
+        if key.noted.get().abs_diff(now) >= NOTE_EVERY && uses.len() < self.keys.len() {
+            key.noted.set(now);
+            uses.extend(key.principal.key_id.iter().map(|id| (Rc::clone(id), now)));
+        }
+    }
+
+    /// The keys used since this was asked last, with their provider's name and when it was.
+    pub(super) fn take_uses(&self, provider: &Rc<str>) -> Vec<(Rc<str>, Rc<str>, i64)> {
+        self.uses.take().into_iter().map(|(key, at)| (Rc::clone(provider), key, at)).collect()
     }
 
     /// Whether the provider may confer this role.
@@ -57,7 +85,7 @@ impl ApiKeys {
 
     /// Compiles a provider that stands at `at`.
     pub(super) fn compile(name: &Rc<str>, model: &model::ApiKeys, at: &Node, report: &mut Report) -> Self {
-        let model::ApiKeys { header: _, keys, accept_roles, forward: _ } = model;
+        let model::ApiKeys { header: _, prefix: _, query: _, cookie: _, keys, accept_roles, forward: _ } = model;
         let at = at.key("keys");
         if keys.is_empty() {
             report
@@ -70,6 +98,7 @@ impl ApiKeys {
         for (index, key) in keys.iter().enumerate() {
             let at = at.item(index);
             check_key(key, accept_roles.as_deref(), at, report);
+            key.id.iter().for_each(|id| label::check(id, at.key("id"), report));
             let id = key.id.clone().unwrap_or_else(|| short_hash(&key.sha256.0));
             if let Some(other) = hashes.insert(key.sha256, &key.client) {
                 let message = format!("the key is already that of `{other}`");
@@ -82,11 +111,13 @@ impl ApiKeys {
                 sha256: key.sha256.0,
                 not_before: key.not_before.map_or(i64::MIN, |moment| moment.0),
                 not_after: key.not_after.map_or(i64::MAX, |moment| moment.0),
+                routes: key.routes.clone(),
                 principal: Rc::new(principal(name, key, &id, accept_roles.as_deref())),
+                noted: Cell::new(i64::MIN),
             });
         }
         compiled.sort_unstable_by_key(|key| key.sha256);
-        Self { keys: compiled, accept_roles: accept_roles.clone() }
+        Self { keys: compiled, accept_roles: accept_roles.clone(), uses: RefCell::default() }
     }
 }
 
@@ -156,6 +187,7 @@ fn short_hash(hash: &[u8; 32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{NoCertificate, NoHost, TokenCache};
 
     fn keys(hashes: impl IntoIterator<Item = (String, [u8; 32])>) -> ApiKeys {
         let key = |(client, sha256): (String, [u8; 32])| model::ApiKey {
@@ -163,11 +195,15 @@ mod tests {
             id: None,
             sha256: model::Sha256Hex(sha256),
             roles: Vec::new(),
+            routes: None,
             not_before: None,
             not_after: None,
+            owner: None,
         };
         let keys = hashes.into_iter().map(key).collect();
-        let model = model::ApiKeys { header: "x-api-key".to_owned(), keys, accept_roles: None, forward: false };
+        let header = Some("x-api-key".to_owned());
+        let (prefix, query, cookie, accept_roles) = (None, None, None, None);
+        let model = model::ApiKeys { header, prefix, query, cookie, keys, accept_roles, forward: false };
         let mut report = Report::new("{}");
         let at = Node::parse("{}", &mut report).unwrap();
         let compiled = ApiKeys::compile(&"keys".into(), &model, &at, &mut report);
@@ -175,8 +211,18 @@ mod tests {
         compiled
     }
 
+    fn verify(keys: &ApiKeys, key: &str, now: i64) -> Result<Rc<Principal>, Refusal> {
+        let (cache, certificate) = (TokenCache::new(0), &NoCertificate);
+        let certificate_sha256 = &|| None;
+        let moment = std::time::Duration::ZERO;
+        keys.verify(
+            key,
+            &Context { now, moment, verifier: &NoHost, cache: &cache, certificate_sha256, certificate, route: "r" },
+        )
+    }
+
     fn client(keys: &ApiKeys, key: &str) -> Option<String> {
-        keys.verify(key, 0).ok().and_then(|principal| principal.client.as_deref().map(str::to_owned))
+        verify(keys, key, 0).ok().and_then(|principal| principal.client.as_deref().map(str::to_owned))
     }
 
     #[test]
@@ -210,12 +256,38 @@ mod tests {
             sha256,
             not_before: i64::MIN,
             not_after: i64::MAX,
+            routes: None,
+            noted: Cell::new(0),
             principal: Rc::new(Principal { client: Some(name.into()), ..Principal::default() }),
         };
         let (mut before, mut after) = (right, right);
         before[8..].fill(0);
         after[8..].fill(255);
-        let keys = ApiKeys { keys: vec![of(before, "before"), of(right, "right"), of(after, "after")], accept_roles: None };
+        let all = vec![of(before, "before"), of(right, "right"), of(after, "after")];
+        let keys = ApiKeys { keys: all, accept_roles: None, uses: RefCell::default() };
         assert_eq!(client(&keys, "key"), Some("right".to_owned()));
+    }
+
+    #[test]
+    fn a_use_is_told_once_and_again_after_a_while() {
+        let keys = keys([("a".to_owned(), Sha256::digest("a").into()), ("b".to_owned(), Sha256::digest("b").into())]);
+        let uses = |keys: &ApiKeys| -> Vec<(String, i64)> {
+            keys.take_uses(&"p".into()).iter().map(|(_, key, at)| (key.to_string(), *at)).collect()
+        };
+        let id = |key: &str| short_hash(&Sha256::digest(key).into());
+        for now in [100, 101, 104] {
+            verify(&keys, "a", now).unwrap();
+            verify(&keys, "none", now).unwrap_err();
+        }
+        assert_eq!(uses(&keys), [(id("a"), 100)]);
+        assert_eq!(uses(&keys), []);
+        verify(&keys, "b", 104).unwrap();
+        verify(&keys, "a", 105).unwrap();
+        assert_eq!(uses(&keys), [(id("b"), 104), (id("a"), 105)]);
+        // A clock that was set back.
+        verify(&keys, "a", 50).unwrap();
+        assert_eq!(uses(&keys), [(id("a"), 50)]);
+        (0..100).for_each(|now| drop(verify(&keys, "a", now * 10)));
+        assert_eq!(uses(&keys).len(), 2, "bounded by the number of keys");
     }
 }

@@ -1,44 +1,23 @@
 //! From the policy's `authentication` to [`Providers`].
 //!
-//! What is reported here rather than in a provider concerns all of them: headers that cannot carry a credential, and
-//! providers that no request could tell apart.
+//! What is reported here rather than in a provider concerns all of them: providers that no request could tell apart, and
+//! routes that API keys are bound to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::api_key::ApiKeys;
 use super::introspection::Introspection;
 use super::jwt::Jwt;
+use super::mtls::Mtls;
+use super::place::Place;
 use super::principal::Principal;
 use super::{Kind, Provider, Providers};
-use crate::policy::Env;
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
+use crate::policy::label;
 use crate::policy::model;
-
-/// Headers whose meaning to HTTP, or to Envoy, leaves no room for a credential.
-const NOT_FOR_CREDENTIALS: &[&str] = &[
-    "accept",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-request-id",
-];
+use crate::policy::{Env, Loaded};
 
 /// Compiles the providers of a policy; `at` is its `authentication`.
 ///
@@ -54,13 +33,16 @@ pub fn compile(
     for (name, model) in authentication {
         let at = at.key(name);
         let name: Rc<str> = name.as_str().into();
-        let (header, forward) = match model {
-            model::Provider::Jwt(jwt) => (&jwt.header, jwt.forward),
-            model::Provider::ApiKey(keys) => (&keys.header, keys.forward),
-            model::Provider::Introspection(asked) => (&asked.header, asked.forward),
+        let forward = match model {
+            model::Provider::Jwt(jwt) => jwt.forward,
+            model::Provider::ApiKey(keys) => keys.forward,
+            model::Provider::Introspection(asked) => asked.forward,
+            model::Provider::Mtls(_) => false,
         };
-        let header: Rc<str> = header.to_ascii_lowercase().into();
-        check_header(&header, at.key("header"), report);
+        if is_counted(model) {
+            label::check(&name, at, report);
+        }
+        let place = Place::compile(model, at, report);
         let kind = match model {
             model::Provider::Jwt(jwt) => Kind::Jwt(Box::new(Jwt::compile(&name, jwt, at, env, report))),
             model::Provider::ApiKey(keys) => Kind::ApiKey(ApiKeys::compile(&name, keys, at, report)),
@@ -68,40 +50,64 @@ pub fn compile(
                 Some(introspection) => Kind::Introspection(Box::new(introspection)),
                 None => continue,
             },
+            model::Provider::Mtls(mtls) => Kind::Mtls(Mtls::compile(&name, mtls, at, report)),
         };
-        let provider = Provider { name, header, forward, kind };
+        // What was reported has no place, and nobody can ask for it.
+        let Some(place) = place else { continue };
+        let provider = Provider { name, place, forward, kind };
         if let Some(other) = list.iter().find(|other| indistinguishable(other, &provider)) {
             let message = format!("no request could tell `{}` from `{}`", provider.name, other.name);
-            report
-                .error(at.key("header"), Code::DuplicateName, message)
-                .help("give one of them another header; only tokens of different issuers can share one, and opaque ones of one issuer beside them");
+            report.error(at.key(provider.place.key()), Code::DuplicateName, message).help(
+                "give one of them another place; only tokens of different issuers can share one, and opaque ones of one \
+                     issuer beside them",
+            );
         }
         list.push(provider);
     }
-    let mut headers: Vec<_> = list.iter().map(|provider| Rc::clone(&provider.header)).collect();
+    let mut headers: Vec<_> = list.iter().filter_map(|provider| provider.place.header().cloned()).collect();
     headers.sort_unstable();
     headers.dedup();
     Providers { list, headers, anonymous: Rc::new(Principal::default()), stamp: Rc::default() }
 }
 
+/// Whether metrics name the provider.
+fn is_counted(model: &model::Provider) -> bool {
+    match model {
+        model::Provider::ApiKey(_) | model::Provider::Introspection(_) => true,
+        model::Provider::Jwt(jwt) => matches!(jwt.jwks, Some(model::KeySet::Remote(_) | model::KeySet::Discovery(_))),
+        model::Provider::Mtls(_) => false,
+    }
+}
+
 fn indistinguishable(one: &Provider, other: &Provider) -> bool {
-    one.header == other.header
+    one.place == other.place
         && match (&one.kind, &other.kind) {
             (Kind::Jwt(one), Kind::Jwt(other)) => one.issuer == other.issuer,
             (Kind::Jwt(_), Kind::Introspection(_)) | (Kind::Introspection(_), Kind::Jwt(_)) => false,
+            // They differ in what they ask of a certificate.
+            (Kind::Mtls(_), Kind::Mtls(_)) => false,
             _ => true,
         }
 }
 
-fn check_header(name: &str, at: &Node, report: &mut Report) {
-    // RFC 9110 section 5.6.2.
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
-        report.error(at, Code::InvalidValue, "this is not the name of a header").help("write a name such as \"x-api-key\"");
-    } else if NOT_FOR_CREDENTIALS.contains(&name) {
-        report
-            .error(at, Code::InvalidValue, format!("the header `{name}` has a meaning of its own"))
-            .help("use \"authorization\", or a header that carries nothing else");
+/// Checks that the routes which API keys are bound to are there.
+pub fn check_key_routes(loaded: &Loaded, report: &mut Report) {
+    let names: HashSet<&str> = loaded.model.routes.iter().map(|route| route.name.as_str()).collect();
+    for (provider, model) in &loaded.model.authentication {
+        let model::Provider::ApiKey(keys) = model else { continue };
+        let at = loaded.root.key("authentication").key(provider).key("keys");
+        for (index, routes) in keys.keys.iter().enumerate().filter_map(|(index, key)| Some((index, key.routes.as_ref()?))) {
+            let at = at.item(index).key("routes");
+            if routes.is_empty() {
+                report.error(at, Code::InvalidValue, "the key could be used nowhere").help("name routes, or leave it out");
+            }
+            for (index, name) in routes.iter().enumerate().filter(|(_, name)| !names.contains(name.as_str())) {
+                let near = nearest(name, names.iter().copied());
+                report
+                    .error(at.item(index), Code::MissingReference, format!("no route is named `{name}`"))
+                    .help(near.map_or("name routes of this policy".to_owned(), |near| format!("did you mean `{near}`?")));
+            }
+        }
     }
 }
 

@@ -46,17 +46,18 @@ macro_rules! refusals {
 
 const REQUEST: Option<&str> = Some("invalid_request");
 const TOKEN: Option<&str> = Some("invalid_token");
+const SCOPE: Option<&str> = Some("insufficient_scope");
 
 refusals! {
     /// No credential of a provider that may vouch here.
     Missing = "missing_credentials", None;
-    /// `authorization` with a scheme other than `Bearer`.
+    /// A header with a scheme other than the provider's: `Bearer` in `authorization`.
     Scheme = "unsupported_scheme", None;
-    /// A header that carries a credential stands twice.
+    /// A header, query parameter or cookie that carries a credential stands twice.
     Repeated = "repeated_credentials", REQUEST;
     /// Credentials in several places where one is to decide.
     Several = "several_credentials", REQUEST;
-    /// A header value that no credential can look like.
+    /// A value that no credential can look like, or a name that some take for that of a credential and others do not.
     Malformed = "malformed_credentials", REQUEST;
     /// A credential longer than any that is accepted.
     TooLong = "credentials_too_long", REQUEST;
@@ -66,6 +67,10 @@ refusals! {
     ApiKeyNotYetValid = "api_key_not_yet_valid", TOKEN;
     /// An API key after its time.
     ApiKeyExpired = "api_key_expired", TOKEN;
+    /// An API key that is not for this route.
+    ApiKeyRoute = "api_key_route", SCOPE;
+    /// A client certificate that no provider knows.
+    UnknownCertificate = "unknown_certificate", None;
     /// A token that is not a JWT in compact serialisation (RFC 7515 section 7.1), in its one canonical form.
     MalformedToken = "malformed_token", TOKEN;
     /// A header parameter that asks for more than we do (`crit`) or brings a key along (`jku`, `x5u`, `jwk`).

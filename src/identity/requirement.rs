@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Kind, Provider, Providers};
+use super::place::Place;
+use super::{Kind, Provider, Providers, Refusal, credential};
+use crate::http::Headers;
 use crate::policy::Loaded;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
@@ -23,10 +25,13 @@ pub enum Requirement {
 #[derive(Clone, Debug)]
 pub struct Sites(pub(super) Vec<Site>);
 
-/// One header, and the providers that take credentials from it: one of API keys, or any number of issuers.
+/// One place, and the providers that take credentials from it: one of API keys, one of certificates, or any number of
+/// issuers.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    pub(super) header: Rc<str>,
+    pub(super) place: Place,
+    /// What tells the place from others in a cache.
+    pub(super) label: Rc<str>,
     /// Positions in the list of providers, in the order of the requirement.
     pub(super) providers: Vec<usize>,
 }
@@ -71,7 +76,7 @@ impl Providers {
         indices
     }
 
-    /// Under `all` each header holds one credential, and the claims that rules look at come from one token.
+    /// Under `all` each place holds one credential, and the claims that rules look at come from one token.
     fn check_all(&self, indices: &[usize], at: &Node, report: &mut Report) {
         let tokens = |index: &usize| {
             matches!(self.list.get(*index), Some(Provider { kind: Kind::Jwt(_) | Kind::Introspection(_), .. }))
@@ -81,16 +86,39 @@ impl Providers {
                 .error(at, Code::NotSupported, "several token providers under `all`, whose claims would mix")
                 .help("name one of them, or write \"any\"");
         }
+        // Two providers of one header differ in the scheme, and a header has one.
+        let header = |index: &usize| self.list.get(*index).and_then(|provider| provider.place.header());
+        let repeated = |(at, index): (usize, &usize)| {
+            header(index).is_some_and(|own| indices.iter().take(at).any(|other| header(other) == Some(own)))
+        };
+        if indices.iter().filter(|index| tokens(index)).count() < 2 && indices.iter().enumerate().any(repeated) {
+            report
+                .error(at, Code::InvalidValue, "several providers of one header under `all`, which holds one credential")
+                .help("name one of them, give one another place, or write \"any\"");
+        }
     }
 
     fn sites(&self, indices: &[usize]) -> Sites {
         let mut sites: Vec<Site> = Vec::new();
         for (index, provider) in indices.iter().filter_map(|index| Some((*index, self.list.get(*index)?))) {
-            match sites.iter_mut().find(|site| site.header == provider.header) {
+            let shared = |site: &&mut Site| site.place == provider.place && site.place != Place::Certificate;
+            match sites.iter_mut().find(shared) {
                 Some(site) => site.providers.push(index),
-                None => sites.push(Site { header: Rc::clone(&provider.header), providers: vec![index] }),
+                None => {
+                    let place = provider.place.clone();
+                    sites.push(Site { label: place.label(), place, providers: vec![index] });
+                }
             }
         }
         Sites(sites)
+    }
+}
+
+impl Site {
+    /// Whether the header that both look at has the scheme of the other one.
+    pub(super) fn yields_to(&self, other: &Self, headers: &Headers) -> bool {
+        self.place != other.place
+            && self.place.header().is_some_and(|header| other.place.header() == Some(header))
+            && credential::read(headers, &other.place) != Err(Refusal::Scheme)
     }
 }

@@ -29,7 +29,9 @@ pub enum StandInError {
     #[error("no provider is named `{0}`")]
     Provider(String),
     /// The provider would have ignored this role.
-    #[error("`{provider}` cannot confer the role `{role}`: its `accept_roles` lacks it")]
+    #[error(
+        "`{provider}` cannot confer the role `{role}`: its `accept_roles`, or its `roles` where it has those, lacks it"
+    )]
     Role {
         /// The provider.
         provider: String,
@@ -50,7 +52,7 @@ impl Providers {
         let rules = match &provider.kind {
             Kind::Jwt(jwt) => Some(&jwt.claims),
             Kind::Introspection(introspection) => Some(&introspection.claims),
-            Kind::ApiKey(_) => None,
+            Kind::ApiKey(_) | Kind::Mtls(_) => None,
         };
         let mapped = rules.map_or(Ok(Mapping::default()), |rules| rules.map(claims));
         let mapped = mapped.map_err(|_| StandInError::Claims(name.clone()))?;
@@ -58,6 +60,7 @@ impl Providers {
             Kind::Jwt(jwt) => jwt.claims.confers(role),
             Kind::Introspection(introspection) => introspection.claims.confers(role),
             Kind::ApiKey(keys) => keys.confers(role),
+            Kind::Mtls(certificates) => certificates.confers(role),
         };
         if let Some(role) = roles.iter().find(|role| !confers(role)) {
             return Err(StandInError::Role { provider: name.clone(), role: role.clone() });

@@ -12,7 +12,7 @@ impl Providers {
         self.list.iter().any(|provider| match &provider.kind {
             Kind::Jwt(jwt) => jwt.is_remote(),
             Kind::Introspection(_) => true,
-            Kind::ApiKey(_) => false,
+            Kind::ApiKey(_) | Kind::Mtls(_) => false,
         })
     }
 
@@ -30,7 +30,7 @@ impl Providers {
                 Kind::Introspection(introspection) => {
                     upkeep.calls.extend(introspection.poll(now).into_iter().map(with_id));
                 }
-                Kind::ApiKey(_) => (),
+                Kind::ApiKey(_) | Kind::Mtls(_) => (),
             }
         }
         upkeep
@@ -41,7 +41,7 @@ impl Providers {
         let (call, note) = match self.list.get(id.provider).map(|provider| &provider.kind) {
             Some(Kind::Jwt(jwt)) => jwt.answered(id.serial, answer, now, shared),
             Some(Kind::Introspection(introspection)) => (None, introspection.answered(id.serial, answer, now)),
-            Some(Kind::ApiKey(_)) | None => (None, None),
+            Some(Kind::ApiKey(_) | Kind::Mtls(_)) | None => (None, None),
         };
         Upkeep {
             calls: call.map(|(serial, call)| (CallId { serial, ..id }, call)).into_iter().collect(),

@@ -23,7 +23,6 @@ const PLANNED: &[&str] = &[
     "schema",
     "inspect",
     "remote",
-    "mtls",
     "introspection",
     "validate",
     "preset",
@@ -31,8 +30,6 @@ const PLANNED: &[&str] = &[
     "scopes",
     "labels",
     "discovery",
-    "cookie",
-    "query",
 ];
 
 /// What could be read of a `T`, and the pointers of the values that had to be cut out for it.

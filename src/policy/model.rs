@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use authentication::{
-    Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Provider, Sha256Hex,
+    Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Mtls, Provider, Sha256Hex,
 };
 pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,

@@ -29,6 +29,18 @@ impl Facts for Connection {
         crate::policy::model::Sha256Hex::parse(&digest).map(|digest| digest.0)
     }
 
+    fn certificate_uri_san(&self) -> Option<String> {
+        text("connection\0uri_san_peer_certificate").filter(|san| !san.is_empty())
+    }
+
+    fn certificate_dns_san(&self) -> Option<String> {
+        text("connection\0dns_san_peer_certificate").filter(|san| !san.is_empty())
+    }
+
+    fn certificate_subject(&self) -> Option<String> {
+        text("connection\0subject_peer_certificate").filter(|subject| !subject.is_empty())
+    }
+
     fn is_from_upstream(&self) -> bool {
         text("response\0code_details").is_none_or(|details| details == "via_upstream")
     }

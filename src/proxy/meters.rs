@@ -77,6 +77,13 @@ pub(super) fn set(metric: Metric, value: u64) {
     }
 }
 
+/// Sets a gauge of this name with labels, which is one of the policy's.
+pub(super) fn set_named(metric: Metric, name: String, value: i64) {
+    if let Some(id) = define(metric.kind, name.into()) {
+        host::record(id, u64::try_from(value).unwrap_or(0));
+    }
+}
+
 fn add_if(metric: Metric, record: &Record, by: u64) {
     if by > 0 {
         add(metric.kind, metrics::of_route(metric, record).into(), by);

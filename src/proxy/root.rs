@@ -157,6 +157,9 @@ impl RootContext for Root {
         let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
         meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));
         meters::grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(known_misses));
+        for (provider, key, at) in shared.engine.take_key_uses() {
+            meters::set_named(metrics::API_KEY_LAST_USE, metrics::key_use(&provider, &key), at);
+        }
         // The main thread has a module, too, which serves nothing: it would write over what a worker says.
         if shared.sequence.get() > 0 {
             report_memory();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod build;
 mod redact;
 
 use std::io::Write;
@@ -227,7 +228,7 @@ fn redact_leaves_nothing_that_looks_whole_when_it_refuses() {
 
 #[test]
 fn help_has_examples() {
-    for command in [&[][..], &["check"], &["test"], &["redact"], &["preset"], &["keygen"], &["schema"]] {
+    for command in [&[][..], &["check"], &["test"], &["build"], &["redact"], &["preset"], &["keygen"], &["schema"]] {
         let output = carewarden(&[command, &["--help"]].concat(), &[], b"");
         assert_code(&output, 0);
         assert!(text(&output.stdout).contains("Example"), "{command:?}");

@@ -69,7 +69,8 @@ fn with_keys_of_the_demo(policy: &str) -> Result<String, Box<dyn Error>> {
 
 fn read_certificates(directory: &Path) -> Result<Certificates, Box<dyn Error>> {
     let read = |name: &str| fs::read_to_string(directory.join(name));
-    Ok(Certificates { authority: read("ca.crt")?, server: read("server.crt")?, server_key: read("server.key")? })
+    let (authority, server, server_key) = (read("ca.crt")?, read("server.crt")?, read("server.key")?);
+    Ok(Certificates { authority, server, server_key, clients: Vec::new() })
 }
 
 /// Keeps everything up until the process is ended, and says what to try.

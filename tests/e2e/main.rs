@@ -15,6 +15,8 @@ mod answers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod encodings;
 #[cfg(test)]
 mod forgery;
@@ -32,6 +34,8 @@ mod oidc;
 mod onward;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

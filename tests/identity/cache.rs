@@ -27,7 +27,7 @@ fn a_token_seen_before_is_not_verified_again() {
 #[test]
 fn a_token_seen_before_costs_the_same_however_long_it_is() {
     use carewarden::http::Headers;
-    use carewarden::identity::Context;
+    use carewarden::identity::{Context, NoCertificate};
 
     let fixture = Fixture::load();
     let cache = TokenCache::new(1 << 20);
@@ -41,6 +41,8 @@ fn a_token_seen_before_costs_the_same_however_long_it_is() {
             verifier: &NoHost,
             cache: &cache,
             certificate_sha256: &|| None,
+            certificate: &NoCertificate,
+            route: &case.route,
         };
         allocation_counter::measure(|| {
             fixture.providers.authenticate(&fixture.routes[&case.route], &headers, &context).unwrap();

@@ -40,6 +40,7 @@ fn problems(case: &Case) -> (Vec<String>, String) {
     let env = |name: &str| case.env.get(name).cloned();
     let at = loaded.root.key("authentication");
     let providers = identity::compile(&loaded.model.authentication, at, &env, &mut report);
+    identity::check_key_routes(&loaded, &mut report);
     let at = loaded.root.key("routes").item(0).key("authenticate");
     providers.requirement(loaded.model.routes[0].authenticate.as_ref().unwrap(), at, &loaded, &mut report);
     let found = report.into_vec();

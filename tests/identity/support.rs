@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use carewarden::http::Headers;
 use carewarden::identity::{
-    self, Context, Halt, Hash, Principal, Providers, Requirement, SignatureVerifier, TokenCache, Verification,
+    self, Context, Halt, Hash, NoCertificate, Principal, Providers, Requirement, SignatureVerifier, TokenCache,
+    Verification,
 };
 use carewarden::policy;
 use carewarden::policy::diagnostic::Report;
@@ -119,7 +120,9 @@ impl Fixture {
         cache: &TokenCache,
     ) -> Result<Rc<Principal>, Halt> {
         let certificate = case.certificate.as_ref().map(|hex| policy::model::Sha256Hex::parse(hex).unwrap().0);
-        let context = Context { now, moment: Duration::ZERO, verifier, cache, certificate_sha256: &|| certificate };
+        let (certificate_sha256, route) = (&|| certificate, &*case.route);
+        let (moment, certificate) = (Duration::ZERO, &NoCertificate);
+        let context = Context { now, moment, verifier, cache, certificate_sha256, certificate, route };
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
         self.providers.authenticate(&self.routes[&case.route], &headers, &context)
     }

@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::message::{End, Request, Response};
+use super::tls::Identity;
 use super::{h1, h2, tls};
 
 /// How long a client waits for the next byte.
@@ -32,15 +33,21 @@ pub struct Client {
     address: SocketAddr,
     /// The authority to trust, as PEM; plain HTTP without one.
     authority: Option<Arc<str>>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Client {
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, authority: None }
+        Self { address, authority: None, identity: None }
     }
 
     pub fn tls(address: SocketAddr, authority: &str) -> Self {
-        Self { address, authority: Some(authority.into()) }
+        Self { address, authority: Some(authority.into()), identity: None }
+    }
+
+    /// The same client with a certificate of its own.
+    pub fn with_identity(self, identity: &Identity) -> Self {
+        Self { identity: Some(Arc::new(identity.clone())), ..self }
     }
 
     /// Sends the request and collects the response.
@@ -87,7 +94,8 @@ impl Client {
         stream.set_nodelay(true).expect("no delay");
         let Some(authority) = &self.authority else { return Box::new(stream) };
         let name = ServerName::try_from(SERVER_NAME).expect("a server name");
-        let connection = ClientConnection::new(tls::client(authority, b"http/1.1"), name).expect("a TLS client");
+        let connection = ClientConnection::new(tls::client(authority, b"http/1.1", self.identity.as_deref()), name)
+            .expect("a TLS client");
         Box::new(StreamOwned::new(connection, stream))
     }
 
@@ -96,7 +104,7 @@ impl Client {
         let talk = async {
             let stream = tokio::net::TcpStream::connect(self.address).await.expect("the proxy accepts connections");
             let Some(authority) = &self.authority else { return h2::exchange(stream, "http", request, each).await };
-            let connector = tokio_rustls::TlsConnector::from(tls::client(authority, b"h2"));
+            let connector = tokio_rustls::TlsConnector::from(tls::client(authority, b"h2", self.identity.as_deref()));
             let name = ServerName::try_from(SERVER_NAME).expect("a server name");
             let stream = connector.connect(name, stream).await.expect("a TLS handshake");
             h2::exchange(stream, "https", request, each).await

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::tls::Certificates;
+use super::tls::{Certificates, ClientName};
 
 /// The name under which the filter is discovered.
 const FILTER: &str = "carewarden";
@@ -27,12 +27,18 @@ pub struct Options {
     pub hold_headers: bool,
     /// `use_remote_address`, without which a client says its own address.
     pub use_remote_address: bool,
+    /// A filter between the clients and ours.
+    pub before: Option<Value>,
     /// A filter between ours and the upstream.
     pub behind: Option<Value>,
     /// Clusters beside that of the upstream.
     pub clusters: Vec<(String, SocketAddr)>,
     /// How many workers serve.
     pub workers: usize,
+    /// Clients that have certificates; with any, Envoy asks for certificates and validates those that are shown.
+    pub client_names: Vec<ClientName>,
+    /// `require_client_certificate`.
+    pub require_client_certificate: bool,
     /// Envoy's log level.
     pub log_level: &'static str,
 }
@@ -45,9 +51,12 @@ impl Default for Options {
             environment: Vec::new(),
             hold_headers: true,
             use_remote_address: true,
+            before: None,
             behind: None,
             clusters: Vec::new(),
             workers: 1,
+            client_names: Vec::new(),
+            require_client_certificate: false,
             log_level: "info",
         }
     }
@@ -103,7 +112,7 @@ pub fn shipped_filter(module: &Path, policy: &str) -> String {
 
 /// The bootstrap configuration. Ports are 0: the system picks them and the admin interface tells them.
 pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> Value {
-    let tls = json!({
+    let mut tls = json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
@@ -116,6 +125,11 @@ pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> 
             },
         },
     });
+    if !options.client_names.is_empty() {
+        let context = &mut tls["typed_config"];
+        context["require_client_certificate"] = options.require_client_certificate.into();
+        context["common_tls_context"]["validation_context"] = json!({ "trusted_ca": { "filename": files.path("ca.crt") } });
+    }
     let listener = |name: &str, transport: Option<&Value>| {
         let mut chain = json!({ "filters": [connection_manager(options, files)] });
         if let Some(transport) = transport {
@@ -184,7 +198,8 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     });
-    let filters: Vec<Value> = [Some(discovered), options.behind.clone(), Some(router)].into_iter().flatten().collect();
+    let filters = [options.before.clone(), Some(discovered), options.behind.clone(), Some(router)];
+    let filters: Vec<Value> = filters.into_iter().flatten().collect();
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::client::{Client, Protocol};
 use super::config::{self, Files, Options, Shipped};
 use super::message::Request;
-use super::tls::Certificates;
+use super::tls::{Certificates, Identity};
 use super::upstream::Upstream;
 
 /// How long Envoy may take to start; it compiles the module.
@@ -31,6 +31,8 @@ pub struct Envoy {
     admin: SocketAddr,
     listeners: Value,
     authority: String,
+    /// Those of `client_names`, in that order.
+    pub identities: Vec<Identity>,
 }
 
 impl Envoy {
@@ -43,11 +45,13 @@ impl Envoy {
         let bootstrap = config::bootstrap(&options, &files, upstream.address).to_string();
         write(&directory, "filter.json", &filter);
         write(&directory, "envoy.json", &bootstrap);
-        let certificates = Certificates::generate(&["localhost"]).expect("certificates");
+        let certificates = Certificates::with_clients(&["localhost"], &options.client_names).expect("certificates");
         certificates.write(&directory).expect("a writable target directory");
         let mut command = command(&directory, "envoy.json", options.workers);
         command.args(["--log-level", options.log_level]);
-        Self::run(command, directory, options, certificates.authority)
+        let mut envoy = Self::run(command, directory, options, certificates.authority);
+        envoy.identities = certificates.clients;
+        envoy
     }
 
     /// Starts Envoy with `envoy/envoy.yaml` as it is shipped, but for what is put in and a change to its text.
@@ -75,7 +79,7 @@ impl Envoy {
             panic!("Envoy did not start:\n{}", fs::read_to_string(directory.join("envoy.log")).unwrap_or_default());
         };
         let listeners = serde_json::from_str(&self::admin(admin, "/listeners?format=json")).expect("JSON");
-        Self { supervisor, directory, options, admin, listeners, authority }
+        Self { supervisor, directory, options, admin, listeners, authority, identities: Vec::new() }
     }
 
     /// A client that comes over TLS.

@@ -4,22 +4,62 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::CertificateDer;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// A certificate authority and a server certificate that it signed, all as PEM.
+/// A certificate authority, and what it signed: a certificate of a server and those of clients, all as PEM.
 #[derive(Clone)]
 pub struct Certificates {
     pub authority: String,
     pub server: String,
     pub server_key: String,
+    pub clients: Vec<Identity>,
+}
+
+/// A client's certificate and its key, as PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+}
+
+/// What a client's certificate says.
+#[derive(Clone, Debug, Default)]
+pub struct ClientName {
+    pub uris: Vec<&'static str>,
+    pub hosts: Vec<&'static str>,
+    /// Common name and organisation.
+    pub subject: Option<(&'static str, &'static str)>,
+}
+
+impl ClientName {
+    /// A certificate with this URI and nothing else.
+    pub fn uri(uri: &'static str) -> Self {
+        Self { uris: vec![uri], ..Self::default() }
+    }
+}
+
+impl Identity {
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &der);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 impl Certificates {
     /// Makes a new authority and a certificate for these host names and addresses.
     pub fn generate(names: &[&str]) -> Result<Self, rcgen::Error> {
+        Self::with_clients(names, &[])
+    }
+
+    /// The same, with certificates of clients that the authority signed, too.
+    pub fn with_clients(names: &[&str], clients: &[ClientName]) -> Result<Self, rcgen::Error> {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -31,12 +71,29 @@ impl Certificates {
         let mut server = CertificateParams::new(names)?;
         server.distinguished_name.push(DnType::CommonName, "Carewarden development server");
         let server_key = KeyPair::generate()?;
-        let server_certificate = server.signed_by(&server_key, &Issuer::new(authority, authority_key))?;
+        let issuer = Issuer::new(authority, authority_key);
+        let server_certificate = server.signed_by(&server_key, &issuer)?;
+        let sign = |client: &ClientName| {
+            let mut certificate = CertificateParams::default();
+            certificate.distinguished_name = DistinguishedName::new();
+            if let Some((name, organisation)) = client.subject {
+                certificate.distinguished_name.push(DnType::OrganizationName, organisation);
+                certificate.distinguished_name.push(DnType::CommonName, name);
+            }
+            let uris = client.uris.iter().map(|uri| Ok(SanType::URI((*uri).try_into()?)));
+            let hosts = client.hosts.iter().map(|host| Ok(SanType::DnsName((*host).try_into()?)));
+            certificate.subject_alt_names = uris.chain(hosts).collect::<Result<_, rcgen::Error>>()?;
+            let key = KeyPair::generate()?;
+            let certificate = certificate.signed_by(&key, &issuer)?.pem();
+            Ok(Identity { certificate, key: key.serialize_pem() })
+        };
+        let clients = clients.iter().map(sign).collect::<Result<_, rcgen::Error>>()?;
 
         Ok(Self {
             authority: authority_certificate.pem(),
             server: server_certificate.pem(),
             server_key: server_key.serialize_pem(),
+            clients,
         })
     }
 
@@ -49,14 +106,23 @@ impl Certificates {
     }
 }
 
-/// A client that trusts only this authority and asks for one protocol (`h2` or `http/1.1`).
-pub fn client(authority_pem: &str, protocol: &[u8]) -> Arc<ClientConfig> {
+/// A client that trusts only this authority and asks for one protocol (`h2` or `http/1.1`). It shows a certificate where it
+/// has one and is asked for it.
+pub fn client(authority_pem: &str, protocol: &[u8], identity: Option<&Identity>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_slice(authority_pem.as_bytes()).expect("the authority is PEM");
     roots.add(authority).expect("the authority is a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = builder.expect("ring speaks TLS").with_root_certificates(roots).with_no_client_auth();
+    let builder = builder.expect("ring speaks TLS").with_root_certificates(roots);
+    let mut config = match identity {
+        Some(Identity { certificate, key }) => {
+            let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+            builder.with_client_auth_cert(vec![certificate], key).expect("a certificate and its key")
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![protocol.to_vec()];
     Arc::new(config)
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::super::{CannotRun, environment, policy_path, style};
+use super::super::{CannotRun, environment, files, policy_path, style};
 use super::input::shown;
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
@@ -28,7 +28,7 @@ pub(super) fn of_preset(name: &str) -> Result<Rc<Program>, CannotRun> {
 /// The program of a policy's profile.
 pub(super) fn of_policy(path: &Path, profile: &str) -> Result<Rc<Program>, CannotRun> {
     let path = policy_path(path);
-    let policy = std::fs::read(&path).map_err(|error| CannotRun::reading(&path, &error))?;
+    let policy = files::read_policy(&path)?;
     let (engine, found) = Engine::load(&policy, &environment);
     let Some(engine) = engine else {
         let first = found.iter().find(|found| found.severity == Severity::Error).map(ToString::to_string);

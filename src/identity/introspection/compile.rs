@@ -108,7 +108,10 @@ fn as_token(model: &model::Introspection) -> model::Jwt {
         required_claims: model.required_claims.clone(),
         allow_missing: model.allow_missing.clone(),
         claim_map: model.claim_map.clone(),
-        header: model.header.clone(),
+        header: None,
+        prefix: None,
+        query: None,
+        cookie: None,
         accept_roles: model.accept_roles.clone(),
         forward: model.forward,
     }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::{NoHost, TokenCache};
+use super::super::{NoCertificate, NoHost, TokenCache};
 use super::*;
 use crate::http::Headers;
 use crate::policy::diagnostic::Report;
@@ -42,7 +42,8 @@ fn key(token: &str) -> Key {
 fn judge(provider: &Introspection, token: &str, after: u64) -> Result<Vec<String>, Halt> {
     let (now, cache) = (NOW + i64::try_from(after).unwrap(), TokenCache::new(0));
     let moment = at(after);
-    let context = Context { now, moment, verifier: &NoHost, cache: &cache, certificate_sha256: &|| None };
+    let (certificate_sha256, certificate) = (&|| None, &NoCertificate);
+    let context = Context { now, moment, verifier: &NoHost, cache: &cache, certificate_sha256, certificate, route: "api" };
     let principal = provider.judge(&key(token), token, &context)?;
     Ok(principal.roles.iter().map(|role| role.to_string()).collect())
 }

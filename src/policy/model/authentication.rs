@@ -19,6 +19,8 @@ pub enum Provider {
     ApiKey(ApiKeys),
     /// Opaque tokens, about which their issuer is asked (RFC 7662).
     Introspection(Box<Introspection>),
+    /// Client certificates that Envoy has validated (mutual TLS).
+    Mtls(Mtls),
 }
 
 /// JSON Web Tokens of one issuer.
@@ -60,18 +62,25 @@ pub struct Jwt {
     #[serde(default)]
     pub claim_map: ClaimMap,
     /// The request header that carries the token, after `Bearer` in `authorization`, alone in any other.
-    #[serde(default = "authorization")]
-    pub header: String,
+    /// `authorization` when no place is named.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The word before the token in the header, in any case, instead of `Bearer` or none: `Token`.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// The query parameter that carries the token, instead of a header. It stands in access logs and histories, and is taken
+    /// out of every request: let nothing behind us have a parameter of that name.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// The cookie that carries the token, instead of a header. Browsers send it with what other sites ask for, too.
+    #[serde(default)]
+    pub cookie: Option<String>,
     /// The roles this issuer may confer; all others it names are ignored. All when absent.
     #[serde(default)]
     pub accept_roles: Option<Vec<String>>,
     /// Whether the upstream gets the token.
     #[serde(default)]
     pub forward: bool,
-}
-
-fn authorization() -> String {
-    "authorization".to_owned()
 }
 
 /// Opaque tokens of one issuer, which is asked about each (RFC 7662).
@@ -113,8 +122,19 @@ pub struct Introspection {
     #[serde(default)]
     pub claim_map: ClaimMap,
     /// The request header that carries the token, after `Bearer` in `authorization`, alone in any other.
-    #[serde(default = "authorization")]
-    pub header: String,
+    /// `authorization` when no place is named.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The word before the token in the header, in any case, instead of `Bearer` or none: `Token`.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// The query parameter that carries the token, instead of a header. It stands in access logs and histories, and is taken
+    /// out of every request: let nothing behind us have a parameter of that name.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// The cookie that carries the token, instead of a header. Browsers send it with what other sites ask for, too.
+    #[serde(default)]
+    pub cookie: Option<String>,
     /// The roles this issuer may confer; all others it names are ignored. All when absent.
     #[serde(default)]
     pub accept_roles: Option<Vec<String>>,
@@ -224,14 +244,26 @@ pub struct ClaimMap {
     pub patient: Option<String>,
 }
 
-/// API keys in one request header.
+/// API keys in one place of a request: `header`, `query` or `cookie`.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeys {
     /// The request header that carries the key, after `Bearer` in `authorization`, alone in any other.
-    pub header: String,
-    /// The keys.
-    #[schemars(length(min = 1))]
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The word before the key in the header, in any case, instead of `Bearer` or none: `Token`.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// The query parameter that carries the key, instead of a header. It stands in access logs and histories, and is taken
+    /// out of every request: let nothing behind us have a parameter of that name.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// The cookie that carries the key, instead of a header. Browsers send it with what other sites ask for, too.
+    #[serde(default)]
+    pub cookie: Option<String>,
+    /// The keys, or files that hold them.
+    // `policy::load` refuses what names a file still: only the command line can read one.
+    #[schemars(with = "KeyList")]
     pub keys: Vec<ApiKey>,
     /// The roles these keys may confer; all others they name are ignored. All when absent.
     #[serde(default)]
@@ -241,13 +273,46 @@ pub struct ApiKeys {
     pub forward: bool,
 }
 
+/// Keys as a policy may write them before `carewarden build` has put files in.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum KeyList {
+    /// A file.
+    File(KeyFile),
+    /// Keys and files.
+    List(#[schemars(length(min = 1))] Vec<KeyOrFile>),
+}
+
+/// A key, or a file that holds some.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum KeyOrFile {
+    /// A key.
+    Key(ApiKey),
+    /// A file.
+    File(KeyFile),
+}
+
+/// A file with a JSON array of keys. `carewarden build` puts its content in its place, since Envoy gives a module no
+/// files to read; `check` and `test` read it too.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct KeyFile {
+    /// Where the file is, seen from the policy's directory.
+    file: String,
+}
+
 /// One API key.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// Whose key it is. A client may have several, so that keys can be rotated.
     pub client: String,
-    /// A name for the key in records; the first eight digits of the hash when absent.
+    /// A name for the key in records and metrics: letters, digits, `-`, `_`; the first eight digits of the hash when
+    /// absent.
     #[serde(default)]
     pub id: Option<String>,
     /// SHA-256 of the key, in hexadecimal (`carewarden keygen`).
@@ -255,12 +320,43 @@ pub struct ApiKey {
     /// The roles that the key confers.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// The names of the routes where the key may be used; all when absent.
+    #[serde(default)]
+    pub routes: Option<Vec<String>>,
     /// The key is refused before this moment.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
     /// The key is refused from this moment on.
     #[serde(default)]
     pub not_after: Option<Timestamp>,
+    /// Who is to be asked about the key, for those who rotate it. Nothing else comes of it.
+    #[serde(default)]
+    pub owner: Option<String>,
+}
+
+/// Client certificates that Envoy has validated. All that is said must hold of a certificate, each by one of its list.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mtls {
+    /// The certificate's first URI SAN is one of these. `/*` at the end takes exactly one segment:
+    /// `spiffe://cluster.local/ns/billing/sa/*`.
+    #[serde(default)]
+    pub uri_san: Option<Vec<String>>,
+    /// The certificate's first DNS SAN is one of these. `*.` at the beginning takes exactly one label.
+    #[serde(default)]
+    pub dns_san: Option<Vec<String>>,
+    /// The certificate's subject is one of these, as Envoy writes it (RFC 2253): `CN=billing,O=Clinic`.
+    #[serde(default)]
+    pub subject: Option<Vec<String>>,
+    /// SHA-256 of the certificate is one of these.
+    #[serde(default)]
+    pub sha256: Option<Vec<Sha256Hex>>,
+    /// The roles that such a certificate confers.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The client; what matched when absent: the URI SAN, else the DNS SAN, the subject, the digest.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 /// A SHA-256 hash, written in 64 hexadecimal digits.
