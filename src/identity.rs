@@ -22,6 +22,8 @@ mod api_key;
 mod cache;
 mod compile;
 mod credential;
+#[cfg(not(target_family = "wasm"))]
+mod explain;
 mod jwt;
 mod principal;
 mod refusal;
@@ -37,7 +39,11 @@ use requirement::{Site, Sites};
 
 pub use cache::TokenCache;
 pub use compile::compile;
+#[cfg(not(target_family = "wasm"))]
+pub use explain::{Explanation, Finding, KeyUsed, NotExplained, SignatureFound, Step};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
+#[cfg(not(target_family = "wasm"))]
+pub use jwt::{KeyFile, KeyFileError};
 pub use principal::Principal;
 pub use refusal::Refusal;
 pub use requirement::Requirement;

@@ -160,7 +160,9 @@ impl Engine {
         self.0.routes.get(index).cloned()
     }
 
-    pub(super) fn providers(&self) -> &Providers {
+    /// Those who may identify a caller.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
         &self.0.providers
     }
 

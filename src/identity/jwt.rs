@@ -11,8 +11,12 @@
 
 mod claims;
 mod compile;
+#[cfg(not(target_family = "wasm"))]
+mod explain;
 mod json;
 mod jwk;
+#[cfg(not(target_family = "wasm"))]
+mod key_file;
 mod signature;
 mod token;
 
@@ -23,6 +27,10 @@ use jwk::PublicKey;
 use signature::VerifyingKey;
 
 pub(super) use claims::Verified;
+#[cfg(not(target_family = "wasm"))]
+pub(super) use explain::read_leniently;
+#[cfg(not(target_family = "wasm"))]
+pub use key_file::{KeyFile, KeyFileError};
 pub use signature::{Hash, NoHost, SignatureVerifier, Verification};
 pub(super) use token::Token;
 
@@ -90,16 +98,8 @@ impl Jwt {
         Verified::from_claims(&self.claims, &self.name, token.claims)
     }
 
-    /// The one key that a token can mean.
-    ///
-    /// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves
-    /// several the token is refused: trying them one by one would let it choose the work, and `kid` exists.
     fn key(&self, token: &Token<'_>) -> Result<&PublicKey, Refusal> {
-        let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
-        let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
-        let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();
-        let key = only(fitting.clone().filter(named)).or_else(|| only(fitting.filter(unnamed)));
-        key.ok_or(Refusal::UnknownKey)?
+        select(&self.keys, token)
     }
 
     /// RFC 7515 section 4.1.9: media types, whose case and `application/` do not matter.
@@ -110,6 +110,18 @@ impl Jwt {
             (Some(_), _) => Err(Refusal::TokenType),
         }
     }
+}
+
+/// The one key that a token can mean.
+///
+/// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves
+/// several the token is refused: trying them one by one would let it choose the work, and `kid` exists.
+fn select<'k>(keys: &'k [PublicKey], token: &Token<'_>) -> Result<&'k PublicKey, Refusal> {
+    let fitting = keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
+    let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
+    let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();
+    let key = only(fitting.clone().filter(named)).or_else(|| only(fitting.filter(unnamed)));
+    key.ok_or(Refusal::UnknownKey)?
 }
 
 /// The only one of some keys, if there are any.

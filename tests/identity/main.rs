@@ -6,6 +6,9 @@ mod cache;
 #[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
+mod explained;
+#[cfg(test)]
 mod stand_in;
 #[cfg(test)]
 mod support;

@@ -48,10 +48,7 @@ impl Verified {
     /// Judges claims. Their signature has been verified.
     pub(super) fn from_claims(rules: &ClaimRules, provider: &Rc<str>, claims: Map<String, Value>) -> Result<Self, Refusal> {
         audience(rules, &claims)?;
-        let present = |pointer: &String| claim(&claims, pointer).is_some_and(|value| !value.is_null());
-        if !rules.required.iter().all(present) {
-            return Err(Refusal::MissingClaim);
-        }
+        rules.required.iter().try_for_each(|required| present(required, &claims))?;
         let window = Window::of(rules, &claims)?;
         let certificate = certificate(claims.get("cnf"))?;
         let Mapping { subject, client, patient, roles } = rules.map(&claims)?;
@@ -61,19 +58,25 @@ impl Verified {
     }
 }
 
+/// That a required claim is there.
+pub(super) fn present(pointer: &str, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    let found = claim(claims, pointer).is_some_and(|value| !value.is_null());
+    if found { Ok(()) } else { Err(Refusal::MissingClaim) }
+}
+
 /// The state of a claim.
-enum Claim<T> {
+pub(super) enum Claim<T> {
     Absent,
     Malformed,
     Present(T),
 }
 
 impl<T> Claim<T> {
-    fn read<'v>(value: Option<&'v Value>, convert: impl FnOnce(&'v Value) -> Option<T>) -> Self {
+    pub(super) fn read<'v>(value: Option<&'v Value>, convert: impl FnOnce(&'v Value) -> Option<T>) -> Self {
         value.map_or(Self::Absent, |value| convert(value).map_or(Self::Malformed, Self::Present))
     }
 
-    fn optional(self) -> Result<Option<T>, Refusal> {
+    pub(super) fn optional(self) -> Result<Option<T>, Refusal> {
         match self {
             Self::Absent => Ok(None),
             Self::Malformed => Err(Refusal::MalformedClaim),
@@ -81,7 +84,7 @@ impl<T> Claim<T> {
         }
     }
 
-    fn unless(self, may_be_missing: bool) -> Result<Option<T>, Refusal> {
+    pub(super) fn unless(self, may_be_missing: bool) -> Result<Option<T>, Refusal> {
         match self.optional()? {
             None if !may_be_missing => Err(Refusal::MissingClaim),
             value => Ok(value),
@@ -90,7 +93,7 @@ impl<T> Claim<T> {
 }
 
 /// RFC 7519 section 4.1.3: one string or an array of strings.
-fn audience(rules: &ClaimRules, claims: &Map<String, Value>) -> Result<(), Refusal> {
+pub(super) fn audience(rules: &ClaimRules, claims: &Map<String, Value>) -> Result<(), Refusal> {
     let audiences = Claim::read(claims.get("aud"), |value| match value {
         Value::String(one) => Some(vec![one.as_str()]),
         Value::Array(many) => many.iter().map(Value::as_str).collect(),
@@ -156,13 +159,13 @@ impl Window {
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction, as the seconds around it.
 #[derive(Clone, Copy)]
-struct Moment {
-    floor: i64,
-    ceil: i64,
+pub(super) struct Moment {
+    pub(super) floor: i64,
+    pub(super) ceil: i64,
 }
 
 impl Moment {
-    fn read(value: &Value) -> Option<Self> {
+    pub(super) fn read(value: &Value) -> Option<Self> {
         if let Some(whole) = value.as_i64() {
             return Some(Self { floor: whole, ceil: whole });
         }
@@ -173,7 +176,7 @@ impl Moment {
 }
 
 /// RFC 7800 section 3.1: a confirmation that is not understood must not be passed over. RFC 8705 section 3.1.
-fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal> {
+pub(super) fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal> {
     let members = match confirmation {
         None => return Ok(None),
         Some(Value::Object(members)) => members,
@@ -218,7 +221,7 @@ fn non_empty(value: &Value) -> Option<Rc<str>> {
     value.as_str().filter(|text| !text.is_empty()).map(Rc::from)
 }
 
-fn role_names(value: &Value) -> Option<Vec<&str>> {
+pub(super) fn role_names(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::Array(names) => names.iter().map(Value::as_str).collect(),
         Value::String(names) => Some(names.split(' ').filter(|name| !name.is_empty()).collect()),
