@@ -19,6 +19,7 @@ mod engine;
 mod forward;
 mod noted;
 mod outgoing;
+mod own_headers;
 mod partial;
 mod reason;
 mod reply;

@@ -28,6 +28,7 @@ mod jwt;
 mod principal;
 mod refusal;
 mod requirement;
+mod scalar;
 mod stand_in;
 
 use std::rc::Rc;
@@ -47,6 +48,7 @@ pub use jwt::{KeyFile, KeyFileError};
 pub use principal::Principal;
 pub use refusal::Refusal;
 pub use requirement::Requirement;
+pub(crate) use scalar::{OtherType, Scalar};
 pub use stand_in::{StandIn, StandInError};
 
 use crate::http::Headers;
@@ -110,6 +112,25 @@ impl Providers {
         let forwards = |provider: &&Provider| provider.forward && principal.providers.contains(&provider.name);
         let kept = move |header: &Rc<str>| self.list.iter().filter(forwards).any(|provider| provider.header == *header);
         self.headers.iter().filter(move |header| !kept(header)).map(|header| &**header)
+    }
+
+    /// The headers that tell the upstream of this caller's claims, and what they say.
+    pub fn claim_headers<'p>(&'p self, principal: &Principal) -> Vec<(&'p str, String)> {
+        let vouched = self.list.iter().filter(|provider| principal.providers.contains(&provider.name));
+        let rules = vouched.filter_map(|provider| match &provider.kind {
+            Kind::Jwt(jwt) => Some(&jwt.claims.headers),
+            Kind::ApiKey(_) => None,
+        });
+        // A claim that cannot be a header has refused its token.
+        let told = |(name, pointer): &'p (Rc<str>, String)| {
+            Some((&**name, jwt::header_value(principal.claim(pointer)).ok().flatten()?))
+        };
+        rules.flatten().filter_map(told).collect()
+    }
+
+    /// The headers in which credentials stand, in lower case.
+    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|header| &**header)
     }
 
     /// The names of all providers.

@@ -82,7 +82,7 @@ impl Exchange {
         let Some(head) = head else { return self.turn_away(Rule::MalformedHeaders.into(), host.now_ns) };
         self.started_ns = host.now_ns;
         self.record.request_id = request_id(&head);
-        self.forged = forward::strip_forged(&head, self.engine.identity_headers());
+        self.forged = forward::strip_forged(&head, self.engine.own_headers().all());
         let judged = self.judge_head(&head, host).and_then(|judged| self.expect_body(judged, &head, end));
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
@@ -259,7 +259,8 @@ impl Exchange {
         if judged.target.is_rewritten() {
             changes.push(Change::Set(":path".into(), judged.target.to_request_target().into_bytes()));
         }
-        changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
+        changes.extend(forward::identify(&judged.principal, &self.engine.own_headers().identity));
+        changes.extend(forward::tell_claims(&judged.principal, self.engine.providers()));
         changes
     }
 }

@@ -17,16 +17,18 @@ mod json;
 mod jwk;
 #[cfg(not(target_family = "wasm"))]
 mod key_file;
+mod required;
 mod signature;
 mod token;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use jwk::PublicKey;
+use required::Required;
 use signature::VerifyingKey;
 
-pub(super) use claims::Verified;
+pub(super) use claims::{Verified, header_value};
 #[cfg(not(target_family = "wasm"))]
 pub(super) use explain::read_leniently;
 #[cfg(not(target_family = "wasm"))]
@@ -61,11 +63,15 @@ pub(super) struct ClaimRules {
     skew: i64,
     max_lifetime: Option<i64>,
     max_age: Option<i64>,
-    required: Vec<String>,
+    required: Vec<Required>,
     roles: Option<String>,
+    /// What the issuer's roles are here. All are themselves without it.
+    role_map: Option<HashMap<String, Vec<Rc<str>>>>,
     client: Option<String>,
     patient: Option<String>,
     accept_roles: Option<HashSet<String>>,
+    /// Headers that tell the upstream of claims, and where these stand.
+    pub(super) headers: Vec<(Rc<str>, String)>,
 }
 
 /// What the claims say of the caller.

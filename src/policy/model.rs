@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use authentication::{Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, Jwt, KeySet, Provider, Sha256Hex};
+pub use authentication::{
+    Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, Jwt, KeySet, Provider, RequiredClaim, RequiredClaimTest, RoleNames,
+    Sha256Hex,
+};
 pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
 };

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 #[cfg(not(target_family = "wasm"))]

@@ -4,11 +4,12 @@
 //! where its absence would not; `null` is a wrong type. Rules in order:
 //!
 //! 1. `aud` holds one of the provider's audiences; it must be there unless the policy lets it be missing.
-//! 2. Required claims are there.
+//! 2. Required claims are there, and pass their tests ([`super::required`]).
 //! 3. `exp`, `nbf` and `iat` give a [`Window`], widened by the clock skew. Fractions are rounded towards the narrower
 //!    window, sums saturate, so no number opens it.
 //! 4. `cnf` binds the token to a client certificate (RFC 8705) or refuses it.
-//! 5. `sub` and the claims mapped to roles, client and patient have their types.
+//! 5. `sub` and the claims mapped to roles, client, patient and headers have their types. With a table of roles only those
+//!    in it are conferred, under the policy's names; `accept_roles` speaks of these.
 //!
 //! The window and the binding are judged on every use, from the cache too: see [`Verified::judge`].
 
@@ -48,7 +49,7 @@ impl Verified {
     /// Judges claims. Their signature has been verified.
     pub(super) fn from_claims(rules: &ClaimRules, provider: &Rc<str>, claims: Map<String, Value>) -> Result<Self, Refusal> {
         audience(rules, &claims)?;
-        rules.required.iter().try_for_each(|required| present(required, &claims))?;
+        rules.required.iter().try_for_each(|required| required.judge(&claims))?;
         let window = Window::of(rules, &claims)?;
         let certificate = certificate(claims.get("cnf"))?;
         let Mapping { subject, client, patient, roles } = rules.map(&claims)?;
@@ -56,12 +57,6 @@ impl Verified {
         let principal = Principal { providers, client, key_id: None, subject, patient, roles, claims };
         Ok(Self { principal: Rc::new(principal), window, certificate })
     }
-}
-
-/// That a required claim is there.
-pub(super) fn present(pointer: &str, claims: &Map<String, Value>) -> Result<(), Refusal> {
-    let found = claim(claims, pointer).is_some_and(|value| !value.is_null());
-    if found { Ok(()) } else { Err(Refusal::MissingClaim) }
 }
 
 /// The state of a claim.
@@ -206,9 +201,19 @@ impl ClaimRules {
             Some(pointer) => Claim::read(claim(claims, pointer), role_names).optional()?.unwrap_or_default(),
             None => Vec::new(),
         };
+        self.headers.iter().try_for_each(|(_, pointer)| header_value(claim(claims, pointer)).map(drop))?;
         let mut seen = HashSet::new();
-        let roles = roles.into_iter().filter(|role| self.confers(role) && seen.insert(*role)).map(Rc::from).collect();
+        let roles = roles.into_iter().flat_map(|role| self.own_roles(role));
+        let roles = roles.filter(|role| self.confers(role) && seen.insert(Rc::clone(role))).collect();
         Ok(Mapping { subject: text("/sub")?, client, patient: mapped(&self.patient)?, roles })
+    }
+
+    /// What a role of the issuer's is in the policy.
+    pub(super) fn own_roles(&self, role: &str) -> Vec<Rc<str>> {
+        match &self.role_map {
+            Some(table) => table.get(role).cloned().unwrap_or_default(),
+            None => vec![Rc::from(role)],
+        }
     }
 
     /// Whether the provider may confer this role.
@@ -227,4 +232,22 @@ pub(super) fn role_names(value: &Value) -> Option<Vec<&str>> {
         Value::String(names) => Some(names.split(' ').filter(|name| !name.is_empty()).collect()),
         _ => None,
     }
+}
+
+/// A claim as the value of a header: nothing where there is none to tell. What could end the field, begin another or look
+/// like two values in the place of one is malformed (RFC 9110 section 5.5).
+pub(in crate::identity) fn header_value(value: Option<&Value>) -> Result<Option<String>, Refusal> {
+    let is_field_value =
+        |text: &str| !text.is_empty() && text.trim() == text && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let item = |item: &Value| item.as_str().filter(|text| is_field_value(text) && !text.contains(',')).map(str::to_owned);
+    let text = match value {
+        None => return Ok(None),
+        Some(Value::String(text)) => is_field_value(text).then(|| text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::Bool(truth)) => Some(truth.to_string()),
+        Some(Value::Array(items)) if items.is_empty() => return Ok(None),
+        Some(Value::Array(items)) => items.iter().map(item).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        Some(Value::Null | Value::Object(_)) => None,
+    };
+    text.map(Some).ok_or(Refusal::MalformedClaim)
 }

@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::identity::explain::Step;
 use crate::identity::jwt::ClaimRules;
-use crate::identity::jwt::claims::{Claim, Moment, audience, certificate, present, role_names};
+use crate::identity::jwt::claims::{Claim, Moment, audience, certificate, header_value, role_names};
 use crate::identity::principal::claim;
 use crate::identity::{Context, Refusal};
 
@@ -15,9 +15,15 @@ type Claims = Map<String, Value>;
 impl ClaimRules {
     pub(super) fn explain(&self, claims: &Claims, context: &Context<'_>, steps: &mut Vec<Step>) {
         steps.push(self.explain_audience(claims));
-        steps.extend(self.required.iter().map(|pointer| match present(pointer, claims) {
-            Ok(()) => Step::passed(pointer, "the claim is there, as required"),
-            Err(refusal) => Step::failed(pointer, refusal, "the claim is required and not there"),
+        steps.extend(self.required.iter().map(|required| {
+            let (pointer, wanted) = (required.pointer(), required.wanted());
+            match (required.judge(claims), claim(claims, pointer)) {
+                (Ok(()), found) => Step::passed(pointer, format!("{} is {wanted}", found.map_or_else(String::new, said))),
+                (Err(refusal), None) => Step::failed(pointer, refusal, format!("missing; the policy wants it {wanted}")),
+                (Err(refusal), Some(found)) => {
+                    Step::failed(pointer, refusal, format!("{} is not {wanted}, as the policy wants it", said(found)))
+                }
+            }
         }));
         self.explain_window(claims, context.now, steps);
         steps.push(explain_binding(claims, context));
@@ -122,6 +128,17 @@ impl ClaimRules {
             });
         }
         steps.extend(self.explain_roles(claims));
+        for (name, pointer) in &self.headers {
+            let found = claim(claims, pointer);
+            steps.push(match (header_value(found), found) {
+                (Ok(Some(value)), _) => Step::passed(&**name, format!("sent on as `{value}` ({pointer})")),
+                (Ok(None), _) => Step::not_judged(&**name, format!("{pointer} holds nothing to send on")),
+                (Err(refusal), found) => {
+                    let found = found.map(said).unwrap_or_default();
+                    Step::failed(&**name, refusal, format!("{pointer} is {found}, which cannot stand in a header"))
+                }
+            });
+        }
     }
 
     fn explain_roles(&self, claims: &Claims) -> Option<Step> {
@@ -133,14 +150,19 @@ impl ClaimRules {
             let says = format!("{pointer} is {}, which is no string and no list of strings", said(found));
             return Some(Step::failed("roles", Refusal::MalformedClaim, says));
         };
-        let (conferred, ignored): (Vec<_>, Vec<_>) = named.into_iter().partition(|role| self.confers(role));
         let list = |roles: &[&str]| roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(", ");
+        let (known, unknown): (Vec<_>, Vec<_>) = named.into_iter().partition(|role| !self.own_roles(role).is_empty());
+        let own: Vec<_> = known.into_iter().flat_map(|role| self.own_roles(role)).collect();
+        let (conferred, ignored): (Vec<_>, Vec<_>) = own.iter().map(|role| &**role).partition(|role| self.confers(role));
         let mut says = match conferred.as_slice() {
             [] => format!("no role from {pointer}"),
             conferred => format!("{} from {pointer}", list(conferred)),
         };
         if !ignored.is_empty() {
             says.push_str(&format!("; ignored, since the provider may not confer it: {}", list(&ignored)));
+        }
+        if !unknown.is_empty() {
+            says.push_str(&format!("; ignored, since `role_map` does not have it: {}", list(&unknown)));
         }
         Some(Step::passed("roles", says))
     }
