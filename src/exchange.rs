@@ -17,6 +17,7 @@ mod body;
 mod effect;
 mod engine;
 mod forward;
+mod identity_token;
 mod noted;
 mod outgoing;
 mod own_headers;

@@ -199,7 +199,7 @@ fn not_json() -> Diagnostic {
 fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Option<Compiled> {
     let (model, root) = (&loaded.model, &loaded.root);
     let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
-    let own_headers = OwnHeaders::compile(loaded, &providers, report);
+    let own_headers = OwnHeaders::compile(loaded, &providers, env, report);
     let programs = redact::compile(loaded, env, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {

@@ -6,11 +6,12 @@
 
 use std::rc::Rc;
 
+use super::identity_token::IdentityToken;
 use crate::identity::Providers;
-use crate::policy::Loaded;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model::{IdentityHeaders, Provider};
+use crate::policy::{Env, Loaded};
 
 /// Names, and beginnings of names, that are not for identities.
 const RESERVED: &[&str] = &[
@@ -52,19 +53,26 @@ const RESERVED: &[&str] = &[
 pub(super) struct OwnHeaders {
     /// Those of every caller.
     pub(super) identity: IdentityHeaders,
+    /// The signed token, where the policy asks for one.
+    pub(super) token: Option<IdentityToken>,
     /// All of them.
     all: Vec<Rc<str>>,
 }
 
 impl OwnHeaders {
     /// Reads their names, and reports those that cannot be.
-    pub(super) fn compile(loaded: &Loaded, providers: &Providers, report: &mut Report) -> Self {
+    pub(super) fn compile(loaded: &Loaded, providers: &Providers, env: Env<'_>, report: &mut Report) -> Self {
         let (model, root) = (&loaded.model, &loaded.root);
-        let mut own = Self { identity: model.identity_headers.clone(), all: Vec::new() };
+        let mut own = Self { identity: model.identity_headers.clone(), token: None, all: Vec::new() };
         let IdentityHeaders { provider, client, subject, roles } = &model.identity_headers;
         let at = root.key("identity_headers");
         for (key, name) in [("provider", provider), ("client", client), ("subject", subject), ("roles", roles)] {
             own.add(name, at.key(key), providers, report);
+        }
+        if let Some(token) = &model.identity_token {
+            let at = root.key("identity_token");
+            own.add(&token.header, at.key("header"), providers, report);
+            own.token = IdentityToken::compile(token, at, env, report);
         }
         own.add_claims(loaded, providers, report);
         own
@@ -77,18 +85,18 @@ impl OwnHeaders {
 
     /// Adds the headers of claims. Two providers may send the same one: one of them vouches.
     fn add_claims(&mut self, loaded: &Loaded, providers: &Providers, report: &mut Report) {
-        let mut of_claims = Self { identity: IdentityHeaders::default(), all: Vec::new() };
+        let mut of_claims: Vec<Rc<str>> = Vec::new();
         for (provider, model) in &loaded.model.authentication {
             let Provider::Jwt(jwt) = model else { continue };
             let at = loaded.root.key("authentication").key(provider).key("claim_headers");
             for name in jwt.claim_headers.keys() {
                 self.check(name, at.key(name), providers, report);
-                if !of_claims.all.iter().any(|own| **own == **name) {
-                    of_claims.all.push(name.as_str().into());
+                if !of_claims.iter().any(|own| **own == **name) {
+                    of_claims.push(name.as_str().into());
                 }
             }
         }
-        self.all.append(&mut of_claims.all);
+        self.all.append(&mut of_claims);
     }
 
     fn add(&mut self, name: &str, at: &Node, providers: &Providers, report: &mut Report) {
