@@ -183,9 +183,25 @@ fn with_keys_alone_any_payload_is_accepted() {
     assert_eq!((&found["payload"], &found["key"]["type"]), (&json!("Example of Ed25519 signing"), &json!("Ed25519")));
     // Long expired, and nobody asks.
     assert_eq!(explained(&oct, OCT_SIGNED.as_bytes(), 0)["payload"]["iss"], "joe");
-    let set = file("set.jwks", format!(r#"{{"keys":[{OCT},{ED25519},{{"kty":"EC","crv":"P-521"}},7]}}"#).as_bytes());
-    assert_eq!(explained(&set, OCT_SIGNED.as_bytes(), 0)["unusable_keys"].as_array().unwrap().len(), 2);
-    assert_eq!(explained(&set, ED25519_SIGNED.as_bytes(), 0)["accepted"], true);
+    let own = |key: &str, kid: &str| key.replacen('{', &format!(r#"{{"kid":"{kid}","#), 1);
+    let sets = [
+        // Keys that are none of ours are left out, and the rest is used.
+        (format!(r#"{{"keys":[{ED25519},{{"kty":"EC","crv":"P-521"}},7]}}"#), ED25519_SIGNED, 0, 2),
+        (format!(r#"{{"keys":[{OCT}]}}"#), OCT_SIGNED, 0, 0),
+        // A shared secret beside a public key is none.
+        (format!(r#"{{"keys":[{OCT},{ED25519}]}}"#), OCT_SIGNED, 1, 1),
+        (format!(r#"{{"keys":[{OCT},{ED25519}]}}"#), ED25519_SIGNED, 0, 1),
+        // Keys of one name are none.
+        (format!(r#"{{"keys":[{},{}]}}"#, own(ED25519, "a"), own(ED25519, "a")), ED25519_SIGNED, 1, 2),
+        (format!(r#"{{"keys":[{},{{"kid":"a","kty":"OKP"}}]}}"#, own(ED25519, "a")), ED25519_SIGNED, 1, 2),
+        // Two that fit, and the token does not say which.
+        (format!(r#"{{"keys":[{},{}]}}"#, own(ED25519, "a"), own(ED25519, "b")), ED25519_SIGNED, 1, 0),
+        (r#"{"keys":[]}"#.to_owned(), ED25519_SIGNED, 1, 0),
+    ];
+    for (set, token, code, unusable) in sets {
+        let found = explained(&file("set.jwks", set.as_bytes()), token.as_bytes(), code);
+        assert_eq!(found["unusable_keys"].as_array().unwrap().len(), unusable, "{set}");
+    }
     assert_eq!(explained(&ed25519, OCT_SIGNED.as_bytes(), 1)["reason"], "unknown_key");
 
     let weak = file("weak.jwk", br#"{"kty":"oct","k":"c2hvcnQ"}"#);

@@ -1,7 +1,9 @@
 //! The keys of a file, for `carewarden token`: whether a signature is one of theirs, whatever it signs.
 //!
 //! The file is the operator's own, so it may hold what a policy may not: shared secrets (`oct`) and private keys, of which
-//! the public half is used. All else is as it is for an issuer's set, and so is the choice of the key.
+//! the public half is used. All else is as it is for an issuer's set, and so is the choice of the key. Of keys that share a
+//! `kid` none is used, and no shared secret is that stands beside public keys: either way somebody was mistaken about what
+//! the set is.
 
 use serde_json::{Value, json};
 
@@ -41,12 +43,15 @@ impl KeyFile {
             (None, Some(_)) => std::slice::from_ref(value),
             _ => return Err(KeyFileError),
         };
+        let symmetric = |entry: &Value| entry.get("kty").and_then(Value::as_str) == Some("oct");
+        let mixed = !entries.iter().all(symmetric);
         let mut file = Self { keys: Vec::new(), faults: Vec::new() };
         for (index, entry) in entries.iter().enumerate() {
+            let kid = entry.get("kid");
+            let repeated = kid.is_some() && entries.iter().filter(|other| other.get("kid") == kid).count() > 1;
             match read(entry) {
-                Ok(key) if key.kid.is_some() && file.keys.iter().any(|other| other.kid == key.kid) => {
-                    file.faults.push((index, jwk::Fault::RepeatedKid.to_string()));
-                }
+                Ok(_) if symmetric(entry) && mixed => file.faults.push((index, jwk::Fault::Symmetric.to_string())),
+                Ok(_) if repeated => file.faults.push((index, jwk::Fault::RepeatedKid.to_string())),
                 Ok(key) => file.keys.push(key),
                 Err(fault) => file.faults.push((index, fault)),
             }
