@@ -119,7 +119,7 @@ impl Providers {
         let vouched = self.list.iter().filter(|provider| principal.providers.contains(&provider.name));
         let rules = vouched.filter_map(|provider| match &provider.kind {
             Kind::Jwt(jwt) => Some(&jwt.claims.headers),
-            Kind::ApiKey(_) => None,
+            _ => None,
         });
         // A claim that cannot be a header has refused its token.
         let told = |(name, pointer): &'p (Rc<str>, String)| {

@@ -228,9 +228,8 @@ fn every_bit_of_a_signature_counts_on_both_paths() {
         let case = fixture.case(&format!("{algorithm}: signed with the issuer's key"));
         let (signed, signature) = case.headers[0].1.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        // An RSA signature is checked as a whole; some of its bits say what all do.
-        let step = if algorithm == "RS256" { 61 } else { 7 };
-        for bit in (0..signature.len() * 8).step_by(step) {
+        // Prime, so that bits of every value in a byte are flipped; all of them would take minutes.
+        for bit in (0..signature.len() * 8).step_by(23) {
             let mut flipped = signature.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let value = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(flipped));
