@@ -14,6 +14,7 @@ mod schema;
 mod simulation;
 mod style;
 mod test;
+mod token;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ Examples:
   carewarden redact --preset hipaa-safe-harbor bundle.json
   carewarden redact --preset hipaa-safe-harbor --output redacted export/
   carewarden redact --policy policies/clinic/policy.json --profile billing --explain bundle.json
-  carewarden keygen"
+  carewarden keygen
+  carewarden token --policy policies/clinic/policy.json < token.txt"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -51,6 +53,7 @@ enum Command {
     Preset(preset::Preset),
     Keygen(keygen::Keygen),
     Schema(schema::Schema),
+    Token(Box<token::Token>),
 }
 
 /// How results are written.
@@ -103,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Preset(preset) => preset.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Token(token) => token.run(),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -28,6 +28,8 @@ mod call;
 mod compile;
 mod credential;
 mod endpoint;
+#[cfg(not(target_family = "wasm"))]
+mod explain;
 mod introspection;
 mod jwt;
 mod mtls;
@@ -35,6 +37,7 @@ mod place;
 mod principal;
 mod refusal;
 mod requirement;
+mod scalar;
 mod stand_in;
 mod upkeep;
 mod withheld;
@@ -53,11 +56,16 @@ use requirement::{Site, Sites};
 pub use cache::TokenCache;
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
 pub use compile::{check_key_routes, compile};
+#[cfg(not(target_family = "wasm"))]
+pub use explain::{Explanation, Finding, KeyUsed, NotExplained, SignatureFound, Step};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
+#[cfg(not(target_family = "wasm"))]
+pub use jwt::{KeyFile, KeyFileError};
 pub use mtls::{NoCertificate, PeerCertificate};
 pub use principal::Principal;
 pub use refusal::{Halt, Refusal};
 pub use requirement::Requirement;
+pub(crate) use scalar::{OtherType, Scalar};
 pub use stand_in::{StandIn, StandInError};
 
 use crate::http::Headers;
@@ -120,6 +128,26 @@ impl Providers {
             Requirement::Any(sites) => self.any(sites, headers, context),
             Requirement::All(sites) => self.all(sites, headers, context),
         }
+    }
+
+    /// The headers that tell the upstream of this caller's claims, and what they say.
+    pub fn claim_headers<'p>(&'p self, principal: &Principal) -> Vec<(&'p str, String)> {
+        let vouched = self.list.iter().filter(|provider| principal.providers.contains(&provider.name));
+        let rules = vouched.filter_map(|provider| match &provider.kind {
+            Kind::Jwt(jwt) => Some(&jwt.claims.headers),
+            Kind::Introspection(introspection) => Some(&introspection.claims.headers),
+            _ => None,
+        });
+        // A claim that cannot be a header has refused its token.
+        let told = |(name, pointer): &'p (Rc<str>, String)| {
+            Some((&**name, jwt::header_value(principal.claim(pointer)).ok().flatten()?))
+        };
+        rules.flatten().filter_map(told).collect()
+    }
+
+    /// The headers in which credentials stand, in lower case.
+    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|header| &**header)
     }
 
     /// The names of all providers.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use super::own_headers::OwnHeaders;
 use super::route::{Route, View};
 use crate::access::{self, Setting};
 use crate::audit::{Pseudonyms, Record};
@@ -16,7 +17,7 @@ use crate::http::Router;
 use crate::identity::{self, Providers, Requirement, TokenCache};
 use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
 use crate::policy::document::Node;
-use crate::policy::model::{self, IdentityHeaders, Mode};
+use crate::policy::model::{self, Mode};
 use crate::policy::{self, Env, Loaded};
 use crate::redact::{self, Program};
 
@@ -36,7 +37,7 @@ struct Compiled {
     providers: Providers,
     tokens: TokenCache,
     programs: BTreeMap<String, Rc<Program>>,
-    identity_headers: IdentityHeaders,
+    own_headers: OwnHeaders,
     pseudonyms: Option<Pseudonyms>,
     logs_records: bool,
 }
@@ -173,8 +174,8 @@ impl Engine {
         &self.0.tokens
     }
 
-    pub(super) fn identity_headers(&self) -> &IdentityHeaders {
-        &self.0.identity_headers
+    pub(super) fn own_headers(&self) -> &OwnHeaders {
+        &self.0.own_headers
     }
 
     pub(super) fn pseudonyms(&self) -> Option<&Pseudonyms> {
@@ -202,6 +203,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     let (model, root) = (&loaded.model, &loaded.root);
     let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
     identity::check_key_routes(loaded, report);
+    let own_headers = OwnHeaders::compile(loaded, &providers, env, report);
     let programs = redact::compile(loaded, env, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
@@ -219,7 +221,6 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     let mut compiler =
         Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers };
     compiler.check_name(&model.name, root.key("name"));
-    compiler.check_identity_headers(&model.identity_headers, root.key("identity_headers"));
     if loaded.has_no_routes() {
         compiler
             .report
@@ -242,7 +243,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         providers,
         tokens: TokenCache::new(TOKEN_CACHE_BYTES),
         programs,
-        identity_headers: model.identity_headers.clone(),
+        own_headers,
         pseudonyms,
         logs_records: model.audit.log,
     })
@@ -251,27 +252,6 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
 impl Compiler<'_> {
     pub(super) fn check_name(&mut self, name: &str, at: &Node) {
         policy::label::check(name, at, self.report);
-    }
-
-    fn check_identity_headers(&mut self, names: &IdentityHeaders, at: &Node) {
-        let IdentityHeaders { provider, client, subject, roles } = names;
-        let mut seen: Vec<&str> = Vec::new();
-        for (key, name) in [("provider", provider), ("client", client), ("subject", subject), ("roles", roles)] {
-            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            if name.is_empty() || !name.bytes().all(fits) {
-                let hint = self.report.error(
-                    at.key(key),
-                    Code::InvalidValue,
-                    format!("`{name}` is no name for an identity header"),
-                );
-                hint.help("use small letters, digits and `-`");
-            } else if seen.contains(&name.as_str()) {
-                self.report
-                    .error(at.key(key), Code::DuplicateName, format!("`{name}` stands for two things"))
-                    .help("give each its own");
-            }
-            seen.push(name);
-        }
     }
 
     pub(super) fn base(&mut self, fhir: &model::Fhir, route: usize, at: &Node) -> Option<Base> {

@@ -8,6 +8,7 @@ use super::answer::{Answer, Plan};
 use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
+use super::identity_token::Asked;
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
@@ -84,13 +85,13 @@ impl Exchange {
         let Some(head) = head else { return self.turn_away(Rule::MalformedHeaders.into(), host.now_ns) };
         self.started_ns = host.now_ns;
         self.record.request_id = request_id(&head);
-        self.forged = forward::strip_forged(&head, self.engine.identity_headers());
+        self.forged = forward::strip_forged(&head, self.engine.own_headers().all());
         self.judge_request(head, end, host)
     }
 
     /// Judges a request whose head is here, or has it wait for who knows its caller.
     pub(super) fn judge_request(&mut self, head: Headers, end: bool, host: &Host<'_>) -> Effects {
-        let judged = self.judge_head(&head, host).and_then(|judged| Ok(self.expect_body(judged, &head, end)?));
+        let judged = self.judge_head(&head, host).and_then(|judged| Ok(self.expect_body(judged, &head, end, host)?));
         match judged {
             Ok(effects) => effects,
             Err(Stop::Refused(reason)) => self.refuse_request(reason),
@@ -192,10 +193,10 @@ impl Exchange {
     }
 
     /// Judges what the head alone decides, and waits for the body where there is one.
-    fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool) -> Result<Effects, Reason> {
+    fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool, host: &Host<'_>) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged, None));
+            return judged.without_body().and_then(|judged| self.judge_access(judged, None, host));
         }
         // Who may do nothing of the kind need not send a body first.
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
@@ -211,27 +212,28 @@ impl Exchange {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
-            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None)),
+            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None, host)),
             _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                self.judge_access(judged, Some((body, host)))
+                self.judge_access(judged, Some(body), host)
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
 
     /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
-    fn judge_access(&mut self, judged: Judged, body: Option<(Body, &Host<'_>)>) -> Result<Effects, Reason> {
+    fn judge_access(&mut self, judged: Judged, body: Option<Body>, host: &Host<'_>) -> Result<Effects, Reason> {
         let grant = self.decide(&judged)?;
         let plan = Self::plan(&judged, grant.types)?;
         if plan.profile.is_some() && !grant.search {
             return Err(Rule::SearchNotGranted.into());
         }
         let mut body = match body {
-            Some((body, host)) => self.redact_request(&judged, body, host)?,
+            Some(body) => self.redact_request(&judged, body, host)?,
             None => None,
         };
+        let vouched = self.vouch(&judged, host);
         let Judged { route, principal, mut changes, whole, reframing, .. } = judged;
         if plan.is_guarded() {
             changes.extend(whole);
@@ -239,6 +241,7 @@ impl Exchange {
         if let Some(body) = &body {
             changes.extend(reframing.changes(body.len()));
         }
+        changes.extend(vouched);
         self.record.decision = Decision::Allow;
         self.record.reason = "allowed";
         self.stage = Stage::Sent(Box::new(Answer::new(plan)));
@@ -247,6 +250,18 @@ impl Exchange {
             body = None;
         }
         Ok(Effects { changes, body, caller: Some(self.caller(&principal)), ..Effects::default() })
+    }
+
+    /// The signed token for a request that is let through, where the policy asks for one.
+    fn vouch(&self, judged: &Judged, host: &Host<'_>) -> Option<Change> {
+        let token = self.engine.own_headers().token.as_ref()?;
+        let asked = Asked {
+            principal: &judged.principal,
+            method: judged.method.as_str(),
+            target: &judged.target.to_request_target(),
+            request_id: self.record.request_id.as_deref(),
+        };
+        token.change(&asked, host.now())
     }
 
     /// Asks the rules.
@@ -293,7 +308,8 @@ impl Exchange {
         if target.is_rewritten() {
             changes.push(Change::Set(":path".into(), target.to_request_target().into_bytes()));
         }
-        changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
+        changes.extend(forward::identify(&judged.principal, &self.engine.own_headers().identity));
+        changes.extend(forward::tell_claims(&judged.principal, self.engine.providers()));
         changes
     }
 }

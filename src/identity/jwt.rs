@@ -12,22 +12,32 @@
 
 mod claims;
 mod compile;
+#[cfg(not(target_family = "wasm"))]
+mod explain;
 pub(super) mod json;
 mod jwk;
+#[cfg(not(target_family = "wasm"))]
+mod key_file;
 mod remote;
+mod required;
 mod signature;
 mod token;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use jwk::PublicKey;
 use remote::{Miss, RemoteKeys};
+use required::Required;
 use signature::VerifyingKey;
 
-pub(super) use claims::Verified;
+pub(super) use claims::{Verified, header_value};
 pub(super) use compile::claim_rules;
+#[cfg(not(target_family = "wasm"))]
+pub(super) use explain::read_leniently;
+#[cfg(not(target_family = "wasm"))]
+pub use key_file::{KeyFile, KeyFileError};
 pub use signature::{Hash, NoHost, SignatureVerifier, Verification};
 pub(super) use token::Token;
 
@@ -68,11 +78,15 @@ pub(super) struct ClaimRules {
     skew: i64,
     max_lifetime: Option<i64>,
     max_age: Option<i64>,
-    required: Vec<String>,
+    required: Vec<Required>,
     roles: Option<String>,
+    /// What the issuer's roles are here. All are themselves without it.
+    role_map: Option<HashMap<String, Vec<Rc<str>>>>,
     client: Option<String>,
     patient: Option<String>,
     accept_roles: Option<HashSet<String>>,
+    /// Headers that tell the upstream of claims, and where these stand.
+    pub(super) headers: Vec<(Rc<str>, String)>,
 }
 
 /// What the claims say of the caller.
@@ -96,7 +110,7 @@ impl Jwt {
                 return Err(Refusal::UnknownKey.into());
             }
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => self.secrets.iter().any(signed_by),
-            _ => match meant(&self.keys.at_hand(), &token) {
+            _ => match select(&self.keys.at_hand(), &token) {
                 Ok(key) => signed_by(&key.key),
                 Err(Refusal::UnknownKey) => return Err(self.keys.miss(now)),
                 Err(refusal) => return Err(refusal.into()),
@@ -192,7 +206,7 @@ impl Keys {
 ///
 /// A key of the token's `kid`, else a key without one. A token without `kid` means any key. Where that leaves several the
 /// token is refused: trying them one by one would let it choose the work, and `kid` exists.
-fn meant<'k>(keys: &'k [PublicKey], token: &Token<'_>) -> Result<&'k PublicKey, Refusal> {
+fn select<'k>(keys: &'k [PublicKey], token: &Token<'_>) -> Result<&'k PublicKey, Refusal> {
     let fitting = keys.iter().filter(|key| key.algorithms.contains(&token.algorithm));
     let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
     let unnamed = |key: &&PublicKey| token.kid.is_none() || key.kid.is_none();

@@ -95,6 +95,8 @@ refusals! {
     MissingClaim = "missing_claim", TOKEN;
     /// A claim of another type than it must have.
     MalformedClaim = "malformed_claim", TOKEN;
+    /// A claim that does not say what the provider asks for.
+    ClaimNotAccepted = "claim_not_accepted", TOKEN;
     /// A token for someone else.
     Audience = "token_audience", TOKEN;
     /// A token after its time, or older than the provider accepts.

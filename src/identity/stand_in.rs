@@ -39,7 +39,9 @@ pub enum StandInError {
         role: String,
     },
     /// The provider would have refused these claims.
-    #[error("`{0}` would refuse these claims: the roles, client, patient or `sub` are of a wrong type")]
+    #[error(
+        "`{0}` would refuse these claims: the roles, client, patient, `sub` or a claim for a header are of a wrong type"
+    )]
     Claims(String),
 }
 

@@ -15,7 +15,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use authentication::{
-    Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Mtls, Provider, Sha256Hex,
+    Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Mtls, Provider, RequiredClaim,
+    RequiredClaimTest, RoleNames, Sha256Hex,
 };
 pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
@@ -55,6 +56,9 @@ pub struct Policy {
     /// Names of the request headers that tell the upstream who asks. A client can never set them.
     #[serde(default)]
     pub identity_headers: IdentityHeaders,
+    /// A signed token that tells the upstream who asks, so that it notices a request that came past Envoy. None when absent.
+    #[serde(default)]
+    pub identity_token: Option<IdentityToken>,
     /// What is recorded.
     #[serde(default)]
     pub audit: Audit,
@@ -90,6 +94,28 @@ impl Default for IdentityHeaders {
         let name = |attribute: &str| format!("x-carewarden-{attribute}");
         Self { provider: name("provider"), client: name("client"), subject: name("subject"), roles: name("roles") }
     }
+}
+
+/// A signed token that tells the upstream who asks: a JWT by HS256. A client can never set its header.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityToken {
+    /// The request header that carries it, alone.
+    #[serde(default = "identity_token_header")]
+    pub header: String,
+    /// The secret that the upstream shares, of 32 bytes or more.
+    pub secret: Secret,
+    /// Its `iss`.
+    pub issuer: String,
+    /// Its `aud`: the upstream.
+    pub audience: String,
+    /// How long it is good, at most 5m; 30s when absent.
+    #[serde(default)]
+    pub lifetime: Option<Duration>,
+}
+
+fn identity_token_header() -> String {
+    "x-carewarden-identity".to_owned()
 }
 
 /// What is recorded of each exchange.

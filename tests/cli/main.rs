@@ -4,6 +4,7 @@
 
 mod build;
 mod redact;
+mod token;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -228,7 +229,19 @@ fn redact_leaves_nothing_that_looks_whole_when_it_refuses() {
 
 #[test]
 fn help_has_examples() {
-    for command in [&[][..], &["check"], &["test"], &["build"], &["redact"], &["preset"], &["keygen"], &["schema"]] {
+    let commands: [&[&str]; 10] = [
+        &[],
+        &["check"],
+        &["test"],
+        &["build"],
+        &["redact"],
+        &["preset"],
+        &["keygen"],
+        &["schema"],
+        &["token"],
+        &["token", "mint"],
+    ];
+    for command in commands {
         let output = carewarden(&[command, &["--help"]].concat(), &[], b"");
         assert_code(&output, 0);
         assert!(text(&output.stdout).contains("Example"), "{command:?}");
@@ -257,7 +270,11 @@ fn every_command_of_the_readme_runs() {
         let at = words.iter().position(|word| *word == "--").unwrap();
         let (before, arguments) = words.split_at(at);
         let environment: Vec<_> = before.iter().filter_map(|word| word.split_once('=')).collect();
-        let output = carewarden(arguments.get(1..).unwrap(), &environment, b"");
+        let (arguments, input) = match arguments.iter().position(|word| *word == "<") {
+            Some(at) => (&arguments[..at], std::fs::read(Path::new(ROOT).join(arguments[at + 1])).unwrap()),
+            None => (arguments, Vec::new()),
+        };
+        let output = carewarden(arguments.get(1..).unwrap(), &environment, &input);
         assert_code(&output, 0);
         assert!(!(output.stdout.is_empty() && output.stderr.is_empty()), "{command}");
     }

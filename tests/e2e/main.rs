@@ -48,3 +48,5 @@ mod shipped;
 mod stage;
 #[cfg(test)]
 mod streaming;
+#[cfg(test)]
+mod vouched;

@@ -16,6 +16,8 @@ use crate::support::upstream::{Reply, Upstream};
 pub(crate) const PHI_KEY: &str = "the hashing key of the tests, 32 bytes or more";
 pub(crate) const AUDIT_KEY: &str = "the audit key of the tests, 32 bytes or more";
 
+pub(crate) const UPSTREAM_KEY: &str = "the key of the tests' upstream, 32 bytes or more";
+
 pub(crate) const BILLING: &str = "billing-test-key";
 pub(crate) const RESEARCH: &str = "research-test-key";
 
@@ -28,7 +30,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts an Envoy with these options, with the secrets of the tests in its module's environment.
     pub(crate) fn new(options: Options) -> Self {
-        let secrets = [("PHI_KEY", PHI_KEY), ("AUDIT_KEY", AUDIT_KEY), ("LEGACY_KEY", LEGACY_KEY)];
+        let secrets =
+            [("PHI_KEY", PHI_KEY), ("AUDIT_KEY", AUDIT_KEY), ("LEGACY_KEY", LEGACY_KEY), ("UPSTREAM_KEY", UPSTREAM_KEY)];
         let environment = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let upstream = Upstream::start();
         Self { envoy: Envoy::start(Options { environment, ..options }, &upstream), upstream }

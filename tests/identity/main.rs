@@ -4,7 +4,12 @@
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod diagnostics;
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
+mod explained;
 #[cfg(test)]
 mod stand_in;
 #[cfg(test)]

@@ -106,10 +106,7 @@ impl Fixture {
         cache: &TokenCache,
     ) -> Result<Caller, String> {
         let result = self.authenticate(case, now, verifier, cache);
-        result.map(|principal| Caller::from(&*principal)).map_err(|halt| match halt {
-            Halt::Refused(refusal) => refusal.reason().to_owned(),
-            Halt::Awaits(_) => "awaits".to_owned(),
-        })
+        result.map(|principal| Caller::from(&*principal)).map_err(reason)
     }
 
     pub(crate) fn authenticate(
@@ -126,6 +123,25 @@ impl Fixture {
         let headers = Headers::from_pairs(case.headers.iter().map(|(name, value)| (name, value)));
         self.providers.authenticate(&self.routes[&case.route], &headers, &context)
     }
+}
+
+/// Why a caller was not accepted, or that it has to wait.
+pub(crate) fn reason(halt: Halt) -> String {
+    match halt {
+        Halt::Refused(refusal) => refusal.reason().to_owned(),
+        Halt::Awaits(_) => "awaits".to_owned(),
+    }
+}
+
+/// What decides about credentials that need no connection, at this moment.
+pub(crate) fn context_at<'c>(
+    now: i64,
+    verifier: &'c dyn SignatureVerifier,
+    cache: &'c TokenCache,
+    certificate_sha256: &'c dyn Fn() -> Option<[u8; 32]>,
+) -> Context<'c> {
+    let (moment, certificate) = (Duration::ZERO, &NoCertificate);
+    Context { now, moment, verifier, cache, certificate_sha256, certificate, route: "r" }
 }
 
 /// Does what Envoy's `verify_signature` does, and counts how often.

@@ -161,3 +161,84 @@ fn no_spoilt_token_is_accepted_and_none_makes_us_fail() {
         assert!(found.is_err() || same, "seed {seed:#x}, round {round}: {:?}", case.headers);
     }
 }
+
+/// The other spellings that a decoder of base64 may take for a part of a token.
+fn spellings(part: &str) -> Vec<String> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut spellings: Vec<_> =
+        ["=", "==", "A", "%3D", "\u{a0}", ".", "~"].iter().map(|end| format!("{part}{end}")).collect();
+    spellings.extend(["=", "A", "."].iter().map(|start| format!("{start}{part}")));
+    let mut inside = part.to_owned();
+    inside.insert(part.len() / 2, '=');
+    spellings.push(inside);
+    spellings.extend([part.replace('-', "+"), part.replace('_', "/")].into_iter().filter(|other| other != part));
+    // Bits after the last whole byte that mean nothing.
+    let last = ALPHABET.iter().position(|letter| part.as_bytes().last() == Some(letter)).unwrap();
+    let spare: &[usize] = match part.len() % 4 {
+        2 => &[1, 2, 4, 8],
+        3 => &[1, 2],
+        _ => &[],
+    };
+    for bit in spare {
+        let letter = char::from(ALPHABET[last ^ bit]);
+        let mut other = part.to_owned();
+        other.pop();
+        other.push(letter);
+        spellings.push(other);
+    }
+    spellings
+}
+
+#[test]
+fn a_token_has_one_spelling_on_both_paths() {
+    let fixture = Fixture::load();
+    let suffix = ["signed with the issuer's key", "signed with the secret"];
+    let is_good = |case: &&Case| case.accepted.is_some() && suffix.iter().any(|end| case.name.ends_with(end));
+    let (mut tried, mut accepted) = (0, Vec::new());
+    for case in fixture.suite.cases.iter().filter(is_good) {
+        let (scheme, token) = case.headers[0].1.split_once(' ').unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        for (index, part) in parts.iter().enumerate() {
+            for spelling in spellings(part) {
+                let mut parts: Vec<_> = parts.iter().map(|part| (*part).to_owned()).collect();
+                parts[index] = spelling;
+                let value = format!("{scheme} {}", parts.join("."));
+                let changed = Case { headers: vec![("authorization".to_owned(), value)], ..case.clone() };
+                let hosts: [&dyn SignatureVerifier; 2] = [&Host::default(), &NoHost];
+                for host in hosts {
+                    tried += 1;
+                    if fixture.run(&changed, host, &TokenCache::new(0)).is_ok() {
+                        accepted.push(changed.headers[0].1.clone());
+                    }
+                }
+            }
+        }
+    }
+    assert!(tried > 500, "only {tried} spellings were tried");
+    assert!(accepted.is_empty(), "{accepted:#?}");
+}
+
+#[test]
+fn every_bit_of_a_signature_counts_on_both_paths() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let fixture = Fixture::load();
+    for algorithm in ["ES256", "ES384", "EdDSA", "RS256"] {
+        let case = fixture.case(&format!("{algorithm}: signed with the issuer's key"));
+        let (signed, signature) = case.headers[0].1.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        // Prime, so that bits of every value in a byte are flipped; all of them would take minutes.
+        for bit in (0..signature.len() * 8).step_by(23) {
+            let mut flipped = signature.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let value = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(flipped));
+            let changed = Case { headers: vec![("authorization".to_owned(), value)], ..case.clone() };
+            let hosts: [&dyn SignatureVerifier; 2] = [&Host::default(), &NoHost];
+            for host in hosts {
+                let found = fixture.run(&changed, host, &TokenCache::new(0));
+                assert_eq!(found, Err("bad_signature".to_owned()), "{algorithm}, bit {bit}");
+            }
+        }
+    }
+}

@@ -108,6 +108,7 @@ fn as_token(model: &model::Introspection) -> model::Jwt {
         required_claims: model.required_claims.clone(),
         allow_missing: model.allow_missing.clone(),
         claim_map: model.claim_map.clone(),
+        claim_headers: model.claim_headers.clone(),
         header: None,
         prefix: None,
         query: None,

@@ -4,11 +4,12 @@
 //! where its absence would not; `null` is a wrong type. Rules in order:
 //!
 //! 1. `aud` holds one of the provider's audiences; it must be there unless the policy lets it be missing.
-//! 2. Required claims are there.
+//! 2. Required claims are there, and pass their tests ([`super::required`]).
 //! 3. `exp`, `nbf` and `iat` give a [`Window`], widened by the clock skew. Fractions are rounded towards the narrower
 //!    window, sums saturate, so no number opens it.
 //! 4. `cnf` binds the token to a client certificate (RFC 8705) or refuses it.
-//! 5. `sub` and the claims mapped to roles, client and patient have their types.
+//! 5. `sub` and the claims mapped to roles, client, patient and headers have their types. With a table of roles only those
+//!    in it are conferred, under the policy's names; `accept_roles` speaks of these.
 //!
 //! The window and the binding are judged on every use, from the cache too: see [`Verified::judge`].
 
@@ -52,10 +53,7 @@ impl Verified {
         claims: Map<String, Value>,
     ) -> Result<Self, Refusal> {
         audience(rules, &claims)?;
-        let present = |pointer: &String| claim(&claims, pointer).is_some_and(|value| !value.is_null());
-        if !rules.required.iter().all(present) {
-            return Err(Refusal::MissingClaim);
-        }
+        rules.required.iter().try_for_each(|required| required.judge(&claims))?;
         let window = Window::of(rules, &claims)?;
         let certificate = certificate(claims.get("cnf"))?;
         let Mapping { subject, client, patient, roles } = rules.map(&claims)?;
@@ -66,18 +64,18 @@ impl Verified {
 }
 
 /// The state of a claim.
-enum Claim<T> {
+pub(super) enum Claim<T> {
     Absent,
     Malformed,
     Present(T),
 }
 
 impl<T> Claim<T> {
-    fn read<'v>(value: Option<&'v Value>, convert: impl FnOnce(&'v Value) -> Option<T>) -> Self {
+    pub(super) fn read<'v>(value: Option<&'v Value>, convert: impl FnOnce(&'v Value) -> Option<T>) -> Self {
         value.map_or(Self::Absent, |value| convert(value).map_or(Self::Malformed, Self::Present))
     }
 
-    fn optional(self) -> Result<Option<T>, Refusal> {
+    pub(super) fn optional(self) -> Result<Option<T>, Refusal> {
         match self {
             Self::Absent => Ok(None),
             Self::Malformed => Err(Refusal::MalformedClaim),
@@ -85,7 +83,7 @@ impl<T> Claim<T> {
         }
     }
 
-    fn unless(self, may_be_missing: bool) -> Result<Option<T>, Refusal> {
+    pub(super) fn unless(self, may_be_missing: bool) -> Result<Option<T>, Refusal> {
         match self.optional()? {
             None if !may_be_missing => Err(Refusal::MissingClaim),
             value => Ok(value),
@@ -94,7 +92,7 @@ impl<T> Claim<T> {
 }
 
 /// RFC 7519 section 4.1.3: one string or an array of strings.
-fn audience(rules: &ClaimRules, claims: &Map<String, Value>) -> Result<(), Refusal> {
+pub(super) fn audience(rules: &ClaimRules, claims: &Map<String, Value>) -> Result<(), Refusal> {
     let audiences = Claim::read(claims.get("aud"), |value| match value {
         Value::String(one) => Some(vec![one.as_str()]),
         Value::Array(many) => many.iter().map(Value::as_str).collect(),
@@ -160,13 +158,13 @@ impl Window {
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction, as the seconds around it.
 #[derive(Clone, Copy)]
-struct Moment {
-    floor: i64,
-    ceil: i64,
+pub(super) struct Moment {
+    pub(super) floor: i64,
+    pub(super) ceil: i64,
 }
 
 impl Moment {
-    fn read(value: &Value) -> Option<Self> {
+    pub(super) fn read(value: &Value) -> Option<Self> {
         if let Some(whole) = value.as_i64() {
             return Some(Self { floor: whole, ceil: whole });
         }
@@ -177,7 +175,7 @@ impl Moment {
 }
 
 /// RFC 7800 section 3.1: a confirmation that is not understood must not be passed over. RFC 8705 section 3.1.
-fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal> {
+pub(super) fn certificate(confirmation: Option<&Value>) -> Result<Option<[u8; 32]>, Refusal> {
     let members = match confirmation {
         None => return Ok(None),
         Some(Value::Object(members)) => members,
@@ -212,9 +210,19 @@ impl ClaimRules {
             Some(pointer) => Claim::read(claim(claims, pointer), role_names).optional()?.unwrap_or_default(),
             None => Vec::new(),
         };
+        self.headers.iter().try_for_each(|(_, pointer)| header_value(claim(claims, pointer)).map(drop))?;
         let mut seen = HashSet::new();
-        let roles = roles.into_iter().filter(|role| self.confers(role) && seen.insert(*role)).map(Rc::from).collect();
+        let roles = roles.into_iter().flat_map(|role| self.own_roles(role));
+        let roles = roles.filter(|role| self.confers(role) && seen.insert(Rc::clone(role))).collect();
         Ok(Mapping { subject: text("/sub")?, client, patient: mapped(&self.patient)?, roles })
+    }
+
+    /// What a role of the issuer's is in the policy.
+    pub(super) fn own_roles(&self, role: &str) -> Vec<Rc<str>> {
+        match &self.role_map {
+            Some(table) => table.get(role).cloned().unwrap_or_default(),
+            None => vec![Rc::from(role)],
+        }
     }
 
     /// Whether the provider may confer this role.
@@ -227,10 +235,28 @@ fn non_empty(value: &Value) -> Option<Rc<str>> {
     value.as_str().filter(|text| !text.is_empty()).map(Rc::from)
 }
 
-fn role_names(value: &Value) -> Option<Vec<&str>> {
+pub(super) fn role_names(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::Array(names) => names.iter().map(Value::as_str).collect(),
         Value::String(names) => Some(names.split(' ').filter(|name| !name.is_empty()).collect()),
         _ => None,
     }
+}
+
+/// A claim as the value of a header: nothing where there is none to tell. What could end the field, begin another or look
+/// like two values in the place of one is malformed (RFC 9110 section 5.5).
+pub(in crate::identity) fn header_value(value: Option<&Value>) -> Result<Option<String>, Refusal> {
+    let is_field_value =
+        |text: &str| !text.is_empty() && text.trim() == text && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let item = |item: &Value| item.as_str().filter(|text| is_field_value(text) && !text.contains(',')).map(str::to_owned);
+    let text = match value {
+        None => return Ok(None),
+        Some(Value::String(text)) => is_field_value(text).then(|| text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::Bool(truth)) => Some(truth.to_string()),
+        Some(Value::Array(items)) if items.is_empty() => return Ok(None),
+        Some(Value::Array(items)) => items.iter().map(item).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        Some(Value::Null | Value::Object(_)) => None,
+    };
+    text.map(Some).ok_or(Refusal::MalformedClaim)
 }

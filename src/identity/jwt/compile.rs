@@ -3,19 +3,21 @@
 
 mod fetch;
 
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::Keys;
 use super::jwk::{self, PublicKey, ReadSet};
+use super::required::Required;
 use super::signature::{self, KeyType, VerifyingKey};
 use super::{ClaimRules, Jwt, media_type};
 use crate::identity::compile::{check_pointer, seconds};
 use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
-use crate::policy::model::{self, Algorithm, Claim, KeySet};
+use crate::policy::model::{self, Algorithm, Claim, KeySet, RoleNames};
 use crate::policy::secret;
 
 /// Seconds of clock skew past which someone should look.
@@ -152,16 +154,25 @@ fn secrets(model: &model::Jwt, at: &Node, env: Env<'_>, report: &mut Report) -> 
 
 /// Compiles what the claims must be, of a provider that stands at `at`.
 pub(in crate::identity) fn claim_rules(model: &model::Jwt, at: &Node, report: &mut Report) -> ClaimRules {
-    let model::ClaimMap { roles, client, patient } = &model.claim_map;
+    let model::ClaimMap { roles, client, patient, role_map } = &model.claim_map;
     let map = at.key("claim_map");
     for (key, pointer) in [("roles", roles), ("client", client), ("patient", patient)] {
         if let Some(pointer) = pointer {
             check_pointer(pointer, map.key(key), report);
         }
     }
-    for (index, pointer) in model.required_claims.iter().enumerate() {
-        check_pointer(pointer, at.key("required_claims").item(index), report);
+    for (name, pointer) in &model.claim_headers {
+        check_pointer(pointer, at.key("claim_headers").key(name), report);
     }
+    if let Some(table) = role_map {
+        check_role_map(model, table, map.key("role_map"), report);
+    }
+    let required = at.key("required_claims");
+    let required = model.required_claims.iter().enumerate().filter_map(|(index, claim)| {
+        let at = required.item(index);
+        Required::compile(claim, at, report)
+    });
+    let required = required.collect();
     let skew = model.clock_skew.map_or(30, seconds);
     if skew > LONG_SKEW {
         report
@@ -177,6 +188,7 @@ pub(in crate::identity) fn claim_rules(model: &model::Jwt, at: &Node, report: &m
     } else if exp_may_be_missing && model.max_age.is_none() {
         report.warning(at, Code::Risky, "a token without `exp` is accepted for ever").help("set `max_age`");
     }
+    let headers = model.claim_headers.iter().map(|(name, pointer)| (name.to_ascii_lowercase().into(), pointer.clone()));
     ClaimRules {
         audiences: model.audiences.clone(),
         aud_may_be_missing: model.allow_missing.contains(&Claim::Aud),
@@ -184,10 +196,45 @@ pub(in crate::identity) fn claim_rules(model: &model::Jwt, at: &Node, report: &m
         skew,
         max_lifetime: model.max_lifetime.map(seconds),
         max_age: model.max_age.map(seconds),
-        required: model.required_claims.clone(),
+        required,
         roles: roles.clone(),
+        role_map: role_map.as_ref().map(own_names),
         client: client.clone(),
         patient: patient.clone(),
         accept_roles: model.accept_roles.as_ref().map(|roles| roles.iter().cloned().collect()),
+        headers: headers.collect(),
+    }
+}
+
+type RoleMap = BTreeMap<String, RoleNames>;
+
+fn own_names(table: &RoleMap) -> HashMap<String, Vec<Rc<str>>> {
+    let names = |RoleNames(names): &RoleNames| names.iter().map(|name| Rc::from(name.as_str())).collect();
+    table.iter().map(|(role, own)| (role.clone(), names(own))).collect()
+}
+
+fn check_role_map(model: &model::Jwt, table: &RoleMap, at: &Node, report: &mut Report) {
+    if model.claim_map.roles.is_none() {
+        report
+            .error(at, Code::InvalidValue, "there are no roles to map: `roles` does not say where they stand")
+            .help("write the JSON Pointer to them as `roles`");
+    }
+    for (role, RoleNames(names)) in table {
+        let at = at.key(role);
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            report
+                .error(at, Code::InvalidValue, format!("`{role}` becomes no role, or one without a name"))
+                .help("leave it out: a role that is not in the table is not conferred");
+        }
+        let lost = |name: &&String| model.accept_roles.as_ref().is_some_and(|accepted| !accepted.contains(*name));
+        for name in names.iter().filter(lost) {
+            report
+                .error(
+                    at,
+                    Code::InvalidValue,
+                    format!("`{role}` becomes `{name}`, which `accept_roles` does not let through"),
+                )
+                .help("add it to `accept_roles`, or take it out here");
+        }
     }
 }

@@ -57,6 +57,8 @@ pub(super) enum Fault {
     Malformed,
     #[error("the RSA key has {0} bits; 2048 to 4096 are accepted")]
     RsaSize(usize),
+    #[error("the RSA key can be factored: its primes are of a form that a faulty chip made (ROCA, CVE-2017-15361)")]
+    Factorable,
     #[error("the point is not one that a key on this curve can have")]
     BadPoint,
     #[error("another key of the set has the same `kid`")]
@@ -78,6 +80,7 @@ impl Fault {
             Self::AlgorithmMismatch | Self::BadPoint => "copy the key again as the issuer publishes it",
             Self::Symmetric => "remove it and give the secret as `secret`, from the environment",
             Self::Private => "replace the key pair and keep only the public members here",
+            Self::Factorable => "ask the issuer for a key made by other means",
             Self::RsaSize(_) => "ask the issuer for a key of 2048 bits or more, or for ES256",
             Self::RepeatedKid => "remove the key that is no longer in use",
         }
@@ -181,10 +184,26 @@ fn rsa_key(members: &Members<'_>) -> Result<VerifyingKey, Fault> {
     if !RSA_BITS.contains(&bits) {
         return Err(Fault::RsaSize(bits));
     }
+    if is_factorable(&modulus) {
+        return Err(Fault::Factorable);
+    }
     let key = rsa::RsaPublicKey::new(modulus, exponent).map_err(|_| Fault::Malformed)?;
     let spki = key.to_public_key_der().map_err(|_| Fault::Malformed)?;
     let decoding = DecodingKey::from_rsa_raw_components(&key.n().to_bytes_be(), &key.e().to_bytes_be());
     Ok(VerifyingKey { key_type: KeyType::Rsa(key.size()), spki: spki.as_bytes().into(), decoding })
+}
+
+/// Whether a modulus looks like those of the ROCA attack (Nemec et al., CCS 2017), whose primes are powers of 65537 modulo
+/// many small primes, and so is their product. Another modulus looks so less often than once in a hundred million.
+fn is_factorable(modulus: &rsa::BigUint) -> bool {
+    // Primes of which 65537 generates a proper part of the residues only.
+    const TELLING: [u32; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
+    TELLING.iter().all(|prime| {
+        let residue = modulus % rsa::BigUint::from(*prime);
+        let generator = 65_537 % prime;
+        let powers = std::iter::successors(Some(1), |power| (power * generator).checked_rem(*prime));
+        powers.take(usize::try_from(*prime).unwrap_or(0)).any(|power| residue == rsa::BigUint::from(power))
+    })
 }
 
 /// The uncompressed point (SEC 1 section 2.3.3) of a key whose coordinates have `size` bytes (RFC 7518 section 6.2.1).
