@@ -159,9 +159,12 @@ impl Exchange {
         }
     }
 
-    /// There is no memory left to hold what the answer needs held.
+    /// There is no memory left for what the exchange needs held.
     pub fn refuse_over_capacity(&mut self) -> Effects {
-        self.refuse_answer(Rule::OverCapacity.into())
+        match &self.stage {
+            Stage::Waiting(_) => self.refuse_request(Rule::OverCapacity.into()),
+            _ => self.refuse_answer(Rule::OverCapacity.into()),
+        }
     }
 
     /// A host call failed, so the message at hand is not what was judged.
@@ -180,6 +183,7 @@ impl Exchange {
     pub fn held_bytes(&self) -> usize {
         match &self.stage {
             Stage::Sent(answer) => answer.held_bytes(),
+            Stage::Waiting(waiting) => waiting.held_bytes(),
             _ => 0,
         }
     }

@@ -26,6 +26,10 @@ impl Waiting {
     pub(super) fn size(&self) -> usize {
         self.size
     }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.head.byte_len()
+    }
 }
 
 /// What stands between a request and its being sent on.
@@ -95,3 +99,6 @@ impl Exchange {
         matches!(self.stage, Stage::Waiting(_))
     }
 }
+
+#[cfg(test)]
+mod tests;
