@@ -28,14 +28,15 @@ mod refusal;
 mod requirement;
 mod stand_in;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use api_key::ApiKeys;
-use cache::Entry;
+use cache::{Entry, Known, Origin, Refused};
 use jwt::{Jwt, Token};
 use requirement::{Site, Sites};
 
-pub use cache::TokenCache;
+pub use cache::{CacheCounts, TokenCache};
 pub use compile::compile;
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 pub use principal::Principal;
@@ -63,6 +64,8 @@ struct Provider {
     header: Rc<str>,
     forward: bool,
     kind: Kind,
+    /// How often its keys have changed: tokens judged by others do not count.
+    epoch: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -139,31 +142,79 @@ impl Providers {
 
     /// Has the one provider judge that this credential is for.
     fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
-        let mut providers = site.providers.iter().filter_map(|index| Some((*index, &self.list.get(*index)?.kind)));
-        if let Some((_, Kind::ApiKey(keys))) = providers.clone().next() {
+        let first = site.providers.first().and_then(|index| self.list.get(*index));
+        if let Some(Provider { kind: Kind::ApiKey(keys), .. }) = first {
             return keys.verify(credential, context.now);
         }
         let key = TokenCache::key(&site.header, credential);
-        if let Some(entry) = context.cache.find(&self.stamp, &key)
-            && site.providers.contains(&entry.provider)
-        {
-            let judged = entry.verified.judge(context);
-            if judged == Err(Refusal::Expired) {
-                context.cache.forget(&key);
+        match context.cache.find(&self.stamp, &key, context.now, |origin| self.is_current(origin)) {
+            Some(Known::Accepted(entry)) if site.providers.contains(&entry.origin.provider) => {
+                let judged = entry.verified.judge(context);
+                if judged == Err(Refusal::Expired) {
+                    context.cache.forget(&key);
+                }
+                return judged;
             }
-            return judged;
+            Some(Known::Refused(Refused { refusal, origin, .. }))
+                if origin.is_none_or(|origin| site.providers.contains(&origin.provider)) =>
+            {
+                return Err(refusal);
+            }
+            _ => (),
         }
-        let token = Token::parse(credential)?;
-        let issuer = token.issuer()?;
-        let (provider, jwt) = providers
-            .find_map(|(index, kind)| match kind {
-                Kind::Jwt(jwt) if jwt.issuer == issuer => Some((index, jwt)),
-                _ => None,
-            })
-            .ok_or(Refusal::UnknownIssuer)?;
-        let entry = Rc::new(Entry::new(provider, jwt.verify(token, context.verifier)?));
-        let principal = entry.verified.judge(context)?;
-        context.cache.keep(key, entry);
-        Ok(principal)
+        match self.verify(site, credential, context.verifier) {
+            Ok(entry) => {
+                let principal = entry.verified.judge(context)?;
+                context.cache.keep(key, Rc::new(entry));
+                Ok(principal)
+            }
+            Err(Rejection::Here(refusal)) => Err(refusal),
+            Err(Rejection::Everywhere(refusal, origin)) => {
+                context.cache.remember(key, refusal, origin, context.now);
+                Err(refusal)
+            }
+        }
     }
+
+    /// Verifies all of a token but what depends on the moment.
+    fn verify(&self, site: &Site, token: &str, verifier: &dyn SignatureVerifier) -> Result<Entry, Rejection> {
+        let everywhere = |refusal| Rejection::Everywhere(refusal, None);
+        let token = Token::parse(token).map_err(everywhere)?;
+        let issuer = token.issuer().map_err(everywhere)?;
+        let takes = |provider: &Provider| match &provider.kind {
+            Kind::Jwt(jwt) => provider.header == site.header && jwt.issuer == issuer,
+            Kind::ApiKey(_) => false,
+        };
+        // No two providers take tokens of one issuer from one header.
+        let index = self.list.iter().position(takes).ok_or(Rejection::Everywhere(Refusal::UnknownIssuer, None))?;
+        match self.list.get(index) {
+            Some(Provider { kind: Kind::Jwt(jwt), epoch, .. }) if site.providers.contains(&index) => {
+                let origin = Origin { provider: index, epoch: epoch.get() };
+                let verified = jwt.verify(token, verifier);
+                verified
+                    .map(|verified| Entry::new(origin, verified))
+                    .map_err(|refusal| Rejection::Everywhere(refusal, Some(origin)))
+            }
+            _ => Err(Rejection::Here(Refusal::UnknownIssuer)),
+        }
+    }
+
+    /// Makes every token of this provider unknown, those that were accepted and those that were refused. To be called
+    /// whenever its keys change: a token is worth as much as the key that signed it.
+    pub fn forget_tokens(&self, provider: &str) {
+        let own = self.list.iter().find(|own| *own.name == *provider);
+        own.iter().for_each(|own| own.epoch.set(own.epoch.get().wrapping_add(1)));
+    }
+
+    fn is_current(&self, origin: Origin) -> bool {
+        self.list.get(origin.provider).is_some_and(|provider| provider.epoch.get() == origin.epoch)
+    }
+}
+
+/// A refusal that depends on nothing of the moment but the route.
+enum Rejection {
+    /// On routes that let other providers vouch it may be another.
+    Here(Refusal),
+    /// On every route, or on those that let this provider vouch.
+    Everywhere(Refusal, Option<Origin>),
 }

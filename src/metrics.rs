@@ -53,6 +53,10 @@ metrics! {
     /// No labels.
     TOKEN_CACHE_MISSES = Counter "carewarden.token_cache_misses" "tokens whose signature had to be verified";
     /// No labels.
+    TOKEN_CACHE_REFUSALS = Counter "carewarden.token_cache_refusals" "tokens found refused a moment before";
+    /// No labels.
+    TOKEN_CACHE_EVICTIONS = Counter "carewarden.token_cache_evictions" "verified tokens that made room for others";
+    /// No labels.
     MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
     /// No labels.
     SHADOW_ROUTES = Gauge "carewarden.shadow_routes" "routes whose refusals are recorded and not enforced";

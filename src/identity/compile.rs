@@ -3,6 +3,7 @@
 //! What is reported here rather than in a provider concerns all of them: headers that cannot carry a credential, and
 //! providers that no request could tell apart.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -63,7 +64,7 @@ pub fn compile(
             model::Provider::Jwt(jwt) => Kind::Jwt(Box::new(Jwt::compile(&name, jwt, at, env, report))),
             model::Provider::ApiKey(keys) => Kind::ApiKey(ApiKeys::compile(&name, keys, at, report)),
         };
-        let provider = Provider { name, header, forward, kind };
+        let provider = Provider { name, header, forward, kind, epoch: Cell::default() };
         if let Some(other) = list.iter().find(|other| indistinguishable(other, &provider)) {
             let message = format!("no request could tell `{}` from `{}`", provider.name, other.name);
             report

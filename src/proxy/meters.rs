@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::host;
 use crate::audit::{Decision, Record};
+use crate::identity::CacheCounts;
 use crate::metrics::{self, Kind, Metric};
 
 thread_local! {
@@ -45,8 +46,17 @@ pub(super) fn count(record: &Record) {
     set(metrics::DURATION, record.latency_ms);
 }
 
+/// Counts lookups in the token cache that were not counted yet.
+pub(super) fn count_cache(now: CacheCounts, counted: CacheCounts) {
+    let CacheCounts { hits, refused, misses, evictions } = now;
+    grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(counted.hits));
+    grow(metrics::TOKEN_CACHE_REFUSALS, refused.saturating_sub(counted.refused));
+    grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(counted.misses));
+    grow(metrics::TOKEN_CACHE_EVICTIONS, evictions.saturating_sub(counted.evictions));
+}
+
 /// Adds to a counter without labels.
-pub(super) fn grow(metric: Metric, by: u64) {
+fn grow(metric: Metric, by: u64) {
     if by > 0 {
         add(metric.kind, metric.name.into(), by);
     }

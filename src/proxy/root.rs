@@ -12,6 +12,7 @@ use super::host::{self, Buffer};
 use super::meters;
 use super::stream::{Message, Stream, give_up, perform};
 use crate::exchange::{Engine, Exchange};
+use crate::identity::CacheCounts;
 use crate::metrics;
 use crate::policy::diagnostic::Severity;
 
@@ -29,8 +30,8 @@ pub(super) struct Shared {
     pub(super) sequence: Cell<u64>,
     /// Bytes that streams hold in this module.
     pub(super) held_bytes: Cell<usize>,
-    /// Hits and misses of the token cache that were counted.
-    cache_counts: Cell<(u64, u64)>,
+    /// Lookups in the token cache that were counted.
+    cache_counts: Cell<CacheCounts>,
 }
 
 /// A stream that waits for more.
@@ -115,10 +116,8 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         self.refuse_overdue(shared);
-        let (hits, misses) = shared.engine.cache_counts();
-        let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
-        meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));
-        meters::grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(known_misses));
+        let counts = shared.engine.cache_counts();
+        meters::count_cache(counts, shared.cache_counts.replace(counts));
         // The main thread has a module, too, which serves nothing: it would write over what a worker says.
         if shared.sequence.get() > 0 {
             report_memory();

@@ -193,15 +193,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        self.judge_answer(|exchange, host| {
-            exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host)
-        })
+        self.judge_answer(|exchange, host| exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host))
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        self.judge_answer(|exchange, _| {
-            exchange.answer_body(size, end, &|| host::body(Buffer::ResponseBody, size).ok())
-        })
+        self.judge_answer(|exchange, _| exchange.answer_body(size, end, &|| host::body(Buffer::ResponseBody, size).ok()))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {

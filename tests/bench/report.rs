@@ -137,7 +137,8 @@ impl Report {
         let others = self.measured.iter().filter_map(|own| Some((own.name.as_str(), own.name.split_once('@')?)));
         let mut found = Vec::new();
         for (other, (name, module)) in others {
-            let is_of_ours = |target: &&(&str, Against, Bound)| matches!(target.1, Against::Costs(_, under) if under == name);
+            let is_of_ours =
+                |target: &&(&str, Against, Bound)| matches!(target.1, Against::Costs(_, under) if under == name);
             for (target, against, _) in TARGETS.iter().filter(is_of_ours) {
                 let Against::Costs(over, _) = against else { continue };
                 found.extend(self.ratio(over, other).map(|value| (format!("{target}@{module}"), value)));

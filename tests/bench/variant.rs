@@ -111,7 +111,8 @@ impl Variant {
         let stem = module.file_stem()?.to_str()?;
         let text = serde_json::to_string(&self.filters).ok()?;
         let (ours, other) = (json!(ours).to_string(), json!(module).to_string());
-        let text = text.contains(&ours).then(|| text.replace(&ours, &other).replace("\"carewarden-", &format!("\"{stem}-")))?;
+        let text =
+            text.contains(&ours).then(|| text.replace(&ours, &other).replace("\"carewarden-", &format!("\"{stem}-")))?;
         Some(Self {
             name: format!("{}@{stem}", self.name),
             title: format!("{} @{stem}", self.title),
