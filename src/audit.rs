@@ -136,11 +136,13 @@ impl Pseudonyms {
             mac.update(part);
         }
         let digest = mac.finalize().into_bytes();
-        digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-            let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
-            text.extend([digit(byte >> 4), digit(byte & 15)]);
-            text
-        })
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        let mut text = [0; 32];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(&digest) {
+            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        // Digits are UTF-8.
+        String::from_utf8(text.to_vec()).unwrap_or_default()
     }
 }
 

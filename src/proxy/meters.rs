@@ -1,7 +1,7 @@
 //! Metrics of this worker, defined once each: the host allocates for every definition, even of a name it has.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -14,6 +14,8 @@ thread_local! {
     static DEFINED: RefCell<HashMap<Cow<'static, str>, u32>> = RefCell::default();
     /// The counter of every kind of outcome: each request needs one, and its name is long to write.
     static OUTCOMES: RefCell<HashMap<Outcome, u32>> = RefCell::default();
+    /// Each request adds to this one.
+    static DURATION: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// What tells the counters of [`metrics::requests`] apart.
@@ -43,7 +45,12 @@ pub(super) fn count(record: &Record) {
     add_if(metrics::REDACTED_VALUES, record, record.redacted.saturating_add(record.request_redacted));
     add_if(metrics::UNREDACTED_ANSWERS, record, u64::from(record.unredacted_media_type));
     add_if(metrics::ABORTED_ANSWERS, record, u64::from(record.aborted));
-    set(metrics::DURATION, record.latency_ms);
+    if DURATION.get().is_none() {
+        DURATION.set(define(metrics::DURATION.kind, metrics::DURATION.name.into()));
+    }
+    if let Some(id) = DURATION.get() {
+        host::record(id, record.latency_ms);
+    }
 }
 
 /// Counts lookups in the token cache that were not counted yet.
@@ -62,7 +69,7 @@ fn grow(metric: Metric, by: u64) {
     }
 }
 
-/// Sets a gauge, or adds a sample to a histogram.
+/// Sets a gauge.
 pub(super) fn set(metric: Metric, value: u64) {
     if let Some(id) = define(metric.kind, metric.name.into()) {
         host::record(id, value);

@@ -98,7 +98,7 @@ impl Stream {
             effects = exchange.borrow_mut().refuse_over_capacity();
             self.account(&shared, exchange.borrow().held_bytes());
         }
-        let held = shared.held.borrow_mut().remove(&self.context);
+        let held = self.release(&shared);
         if let Next::Hold(timeout) = effects.next {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
             // A body that trickles does not buy more time.
@@ -108,9 +108,16 @@ impl Stream {
             shared.held.borrow_mut().insert(self.context, held);
         }
         perform(message, effects).unwrap_or_else(|_| {
-            shared.held.borrow_mut().remove(&self.context);
+            self.release(&shared);
             give_up(message, &exchange)
         })
+    }
+
+    /// Ends this stream's being held, if it is.
+    fn release(&self, shared: &Shared) -> Option<Held> {
+        let mut held = shared.held.borrow_mut();
+        // Most streams are not, and then there is nothing to hash.
+        if held.is_empty() { None } else { held.remove(&self.context) }
     }
 
     fn account(&mut self, shared: &Shared, held: usize) {
@@ -206,7 +213,7 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         let (Some(shared), Some(exchange)) = (self.shared.clone(), self.exchange.clone()) else { return };
-        shared.held.borrow_mut().remove(&self.context);
+        self.release(&shared);
         self.account(&shared, 0);
         if std::mem::replace(&mut self.counted, true) {
             return;
@@ -230,7 +237,7 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.clone() {
-            shared.held.borrow_mut().remove(&self.context);
+            self.release(&shared);
             self.account(&shared, 0);
         }
     }
