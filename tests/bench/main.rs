@@ -51,7 +51,8 @@ const ROUNDS: usize = 51;
 /// Enough that the worker always has something to do.
 const CONNECTIONS: usize = 8;
 
-const USAGE: &str = "usage: bench [--rounds NUMBER] [--rows all|requests|bodies] [--only NAME,NAME…] [--beside MODULE,MODULE…]";
+const USAGE: &str =
+    "usage: bench [--rounds NUMBER] [--rows all|requests|bodies] [--only NAME,NAME…] [--beside MODULE,MODULE…]";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
