@@ -204,20 +204,20 @@ impl TokenCache {
 /// Whether a token that was refused so will be again, as long as policy and keys stay: not for time, for the
 /// connection, or for a key that may yet come.
 fn lasts(refusal: Refusal) -> bool {
-    match refusal {
+    matches!(
+        refusal,
         Refusal::MalformedToken
-        | Refusal::HeaderParameter
-        | Refusal::Algorithm
-        | Refusal::TokenType
-        | Refusal::UnknownIssuer
-        | Refusal::BadSignature
-        | Refusal::MissingClaim
-        | Refusal::MalformedClaim
-        | Refusal::Audience
-        | Refusal::Lifetime
-        | Refusal::UnsupportedBinding => true,
-        _ => false,
-    }
+            | Refusal::HeaderParameter
+            | Refusal::Algorithm
+            | Refusal::TokenType
+            | Refusal::UnknownIssuer
+            | Refusal::BadSignature
+            | Refusal::MissingClaim
+            | Refusal::MalformedClaim
+            | Refusal::Audience
+            | Refusal::Lifetime
+            | Refusal::UnsupportedBinding
+    )
 }
 
 fn count(counter: &Cell<u64>) {
