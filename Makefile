@@ -12,6 +12,10 @@ WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\
 TOOLS := target/tools
 WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
+# What `make bench` measures.
+ROWS ?= all
+BESIDE ?=
+
 # How long each fuzz target runs, and which there are. What they find interesting is kept for the next run.
 FUZZ_SECONDS ?= 600
 # Where chance begins; 0 is elsewhere each time.
@@ -73,9 +77,10 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	cargo test --quiet --test licences
 
-bench: module envoy ## ratios against an empty filter and Envoy's own filters
+# BESIDE names modules, parted by commas, that are measured in the same run as the one that was built: an older one, say.
+bench: module envoy ## ratios against an empty filter and Envoy's own; ROWS=requests or bodies measures only those
 	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
-	cargo run --profile cli --example bench
+	cargo run --profile cli --example bench -- --rows $(ROWS) $(if $(BESIDE),--beside $(BESIDE))
 
 # DEFINITIONS holds profiles-types.json and profiles-resources.json of FHIR 4.0.1; the example says where they come from.
 tables: ## make src/fhir/elements/r4.rs from the definitions of R4 in DEFINITIONS

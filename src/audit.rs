@@ -5,9 +5,11 @@
 //! HMAC-SHA-256 under the policy's audit key, so that who holds the key can ask "who saw this record"; without a key it
 //! is absent.
 
+mod line;
+
 use std::rc::Rc;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
@@ -21,9 +23,6 @@ pub enum Decision {
     #[default]
     Deny,
 }
-
-/// Room for a record's line, so that writing it takes no more than one allocation.
-const TYPICAL_LINE: usize = 1024;
 
 /// The record of one exchange. Absent fields are left out of its JSON.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -113,10 +112,7 @@ impl Record {
     /// The record as one line of JSON.
     #[must_use]
     pub fn to_line(&self) -> String {
-        let mut line = Vec::with_capacity(TYPICAL_LINE);
-        // Strings, numbers and lists of them can always be written, and what was written is UTF-8.
-        let written = serde_json::to_writer(&mut line, self).is_ok();
-        String::from_utf8(line).ok().filter(|_| written).unwrap_or_default()
+        line::write(self)
     }
 }
 
@@ -140,11 +136,13 @@ impl Pseudonyms {
             mac.update(part);
         }
         let digest = mac.finalize().into_bytes();
-        digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-            let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
-            text.extend([digit(byte >> 4), digit(byte & 15)]);
-            text
-        })
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        let mut text = [0; 32];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(&digest) {
+            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        // Digits are UTF-8.
+        String::from_utf8(text.to_vec()).unwrap_or_default()
     }
 }
 

@@ -42,18 +42,19 @@ mod stand_in;
 mod upkeep;
 mod withheld;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use api_key::ApiKeys;
-use cache::Entry;
+use cache::{Entry, Known, Origin, Refused};
 use introspection::Introspection;
 use jwt::{Jwt, Token};
 use mtls::Mtls;
 use place::Place;
 use requirement::{Site, Sites};
 
-pub use cache::TokenCache;
+pub use cache::{CacheCounts, TokenCache};
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
 pub use compile::{check_key_routes, compile};
 #[cfg(not(target_family = "wasm"))]
@@ -87,6 +88,8 @@ struct Provider {
     place: Place,
     forward: bool,
     kind: Kind,
+    /// How often its keys have changed: tokens judged by others do not count.
+    epoch: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,13 @@ enum Kind {
     ApiKey(ApiKeys),
     Introspection(Box<Introspection>),
     Mtls(Mtls),
+}
+
+impl Provider {
+    /// Makes its tokens unknown.
+    fn forget_tokens(&self) {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+    }
 }
 
 /// What a decision depends on beside the request.
@@ -202,14 +212,6 @@ impl Providers {
         joined.ok_or(Refusal::Missing.into())
     }
 
-    /// How often a provider lost a key.
-    fn epoch(&self, provider: usize) -> u64 {
-        match self.list.get(provider).map(|provider| &provider.kind) {
-            Some(Kind::Jwt(jwt)) => jwt.epoch(),
-            _ => 0,
-        }
-    }
-
     /// Has the client certificate judged by the providers of certificates that stand here, in order.
     fn by_certificate(&self, sites: &[Site], context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let providers = sites.iter().flat_map(|site| &site.providers).filter_map(|index| self.list.get(*index));
@@ -231,42 +233,91 @@ impl Providers {
 
     /// Has the one provider judge that this credential is for.
     fn judge(&self, site: &Site, credential: &str, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
-        let mut providers = site.providers.iter().filter_map(|index| Some((*index, &self.list.get(*index)?.kind)));
-        if let Some((_, Kind::ApiKey(keys))) = providers.clone().next() {
+        let first = site.providers.first().and_then(|index| self.list.get(*index));
+        if let Some(Provider { kind: Kind::ApiKey(keys), .. }) = first {
             return Ok(keys.verify(credential, context)?);
         }
         let key = TokenCache::key(&site.label, credential);
         // What has the shape of a token is one, where there are issuers of tokens.
-        let takes_tokens = providers.clone().any(|(_, kind)| matches!(kind, Kind::Jwt(_)));
-        let asks = providers.clone().find_map(|(_, kind)| match kind {
-            Kind::Introspection(introspection) => Some(introspection),
-            _ => None,
-        });
-        if let Some(introspection) = asks.filter(|_| !takes_tokens || !Token::has_shape(credential)) {
+        if let Some(introspection) = self.asks_about(site, credential) {
             return introspection.judge(&key, credential, context);
         }
-        if let Some(entry) = context.cache.find(&self.stamp, &key)
-            && site.providers.contains(&entry.provider)
-            && entry.epoch == self.epoch(entry.provider)
-        {
-            let judged = entry.verified.judge(context);
-            if judged == Err(Refusal::Expired) {
-                context.cache.forget(&key);
+        match context.cache.find(&self.stamp, &key, context.now, |origin| self.is_current(origin)) {
+            Some(Known::Accepted(entry)) if site.providers.contains(&entry.origin.provider) => {
+                let judged = entry.verified.judge(context);
+                if judged == Err(Refusal::Expired) {
+                    context.cache.forget(&key);
+                }
+                return Ok(judged?);
             }
-            return Ok(judged?);
+            Some(Known::Refused(Refused { refusal, origin, .. }))
+                if origin.is_none_or(|origin| site.providers.contains(&origin.provider)) =>
+            {
+                return Err(refusal.into());
+            }
+            _ => (),
         }
-        let token = Token::parse(credential)?;
-        let issuer = token.issuer()?;
-        let (provider, jwt) = providers
-            .find_map(|(index, kind)| match kind {
-                Kind::Jwt(jwt) if jwt.issuer == issuer => Some((index, jwt)),
-                _ => None,
-            })
-            .ok_or(Refusal::UnknownIssuer)?;
-        let verified = jwt.verify(token, context.moment, context.verifier)?;
-        let entry = Rc::new(Entry::new(provider, jwt.epoch(), verified));
-        let principal = entry.verified.judge(context)?;
-        context.cache.keep(key, entry);
-        Ok(principal)
+        match self.verify(site, credential, context) {
+            Ok(entry) => {
+                let principal = entry.verified.judge(context)?;
+                context.cache.keep(key, Rc::new(entry));
+                Ok(principal)
+            }
+            Err(Rejection::Here(halt)) => Err(halt),
+            Err(Rejection::Everywhere(refusal, origin)) => {
+                context.cache.remember(key, refusal, origin, context.now);
+                Err(refusal.into())
+            }
+        }
     }
+
+    /// The provider that is asked about a text of this shape, if one is.
+    fn asks_about(&self, site: &Site, credential: &str) -> Option<&Introspection> {
+        let kinds = || site.providers.iter().filter_map(|index| Some(&self.list.get(*index)?.kind));
+        let asked = kinds().find_map(|kind| if let Kind::Introspection(asked) = kind { Some(&**asked) } else { None })?;
+        let takes_tokens = kinds().any(|kind| matches!(kind, Kind::Jwt(_)));
+        (!takes_tokens || !Token::has_shape(credential)).then_some(asked)
+    }
+
+    /// Verifies all of a token but what depends on the moment.
+    fn verify(&self, site: &Site, token: &str, context: &Context<'_>) -> Result<Entry, Rejection> {
+        let everywhere = |refusal| Rejection::Everywhere(refusal, None);
+        let token = Token::parse(token).map_err(everywhere)?;
+        let issuer = token.issuer().map_err(everywhere)?;
+        let takes = |provider: &Provider| match &provider.kind {
+            Kind::Jwt(jwt) => provider.place == site.place && jwt.issuer == issuer,
+            _ => false,
+        };
+        // No two providers take tokens of one issuer from one place.
+        let index = self.list.iter().position(takes).ok_or(Rejection::Everywhere(Refusal::UnknownIssuer, None))?;
+        match self.list.get(index) {
+            Some(Provider { kind: Kind::Jwt(jwt), epoch, .. }) if site.providers.contains(&index) => {
+                let origin = Origin { provider: index, epoch: epoch.get() };
+                let verified = jwt.verify(token, context.moment, context.verifier);
+                verified.map(|verified| Entry::new(origin, verified)).map_err(|halt| match halt {
+                    Halt::Refused(refusal) => Rejection::Everywhere(refusal, Some(origin)),
+                    Halt::Awaits(_) => Rejection::Here(halt),
+                })
+            }
+            _ => Err(Rejection::Here(Refusal::UnknownIssuer.into())),
+        }
+    }
+
+    /// Makes every token of this provider unknown, those that were accepted and those that were refused. To be called
+    /// whenever its keys change: a token is worth as much as the key that signed it.
+    pub fn forget_tokens(&self, provider: &str) {
+        self.list.iter().filter(|own| *own.name == *provider).for_each(Provider::forget_tokens);
+    }
+
+    fn is_current(&self, origin: Origin) -> bool {
+        self.list.get(origin.provider).is_some_and(|provider| provider.epoch.get() == origin.epoch)
+    }
+}
+
+/// A refusal that depends on nothing of the moment but the route.
+enum Rejection {
+    /// On routes that let other providers vouch, or a moment later, it may be another.
+    Here(Halt),
+    /// On every route, or on those that let this provider vouch.
+    Everywhere(Refusal, Option<Origin>),
 }

@@ -65,6 +65,10 @@ metrics! {
     /// Labels: provider, result.
     INTROSPECTION = Counter "carewarden.introspection" "questions about opaque tokens, by provider and result";
     /// No labels.
+    TOKEN_CACHE_REFUSALS = Counter "carewarden.token_cache_refusals" "tokens found refused a moment before";
+    /// No labels.
+    TOKEN_CACHE_EVICTIONS = Counter "carewarden.token_cache_evictions" "verified tokens that made room for others";
+    /// No labels.
     MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
     /// No labels.
     SHADOW_ROUTES = Gauge "carewarden.shadow_routes" "routes whose refusals are recorded and not enforced";

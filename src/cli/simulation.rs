@@ -152,6 +152,7 @@ impl Head {
                     self.0.retain(|(own, _)| *own != name);
                     self.0.push((name.into_owned(), value));
                 }
+                Change::Add(name, value) => self.0.push((name.into_owned(), value)),
                 Change::Remove(name) => self.0.retain(|(own, _)| own.as_bytes() != name),
             }
         }

@@ -271,13 +271,23 @@ fn reason(error: redact::Error) -> Reason {
 }
 
 impl Exchange {
+    /// Whether the answer passes untouched, so that a shell need not tell of it. Asked when any of it comes.
+    pub fn lets_answer_pass(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Sent(answer) if !answer.plan.is_guarded() && answer.plan.envoy_route.is_none() => {
+                answer.left = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The answer's head has come.
     pub fn answer_head(&mut self, read: &dyn Fn() -> Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
-        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
-        if !answer.plan.is_guarded() && answer.plan.envoy_route.is_none() {
-            answer.left = true;
+        if self.lets_answer_pass() {
             return Effects::default();
         }
+        let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
         let judged = match read() {
             Some(head) => answer.judge_head(&head, end, host),
             None => Err(Rule::Internal.into()),

@@ -26,6 +26,8 @@ pub struct Effects {
 pub enum Change {
     /// The only field of this name has this value.
     Set(Cow<'static, str>, Vec<u8>),
+    /// The head, which has no field of this name by now, gets one. For a host that is half the work of [`Change::Set`].
+    Add(Cow<'static, str>, Vec<u8>),
     /// No field has this name.
     Remove(Vec<u8>),
 }

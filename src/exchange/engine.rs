@@ -14,7 +14,7 @@ use crate::access::{self, Setting};
 use crate::audit::{Pseudonyms, Record};
 use crate::fhir::Base;
 use crate::http::Router;
-use crate::identity::{self, Providers, Requirement, TokenCache};
+use crate::identity::{self, CacheCounts, Providers, Requirement, TokenCache};
 use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Mode};
@@ -101,9 +101,9 @@ impl Engine {
         self.0.routes.iter().filter(|route| route.shadow).count()
     }
 
-    /// Token cache hits and misses so far.
+    /// What became of lookups in the token cache so far.
     #[must_use]
-    pub fn cache_counts(&self) -> (u64, u64) {
+    pub fn cache_counts(&self) -> CacheCounts {
         self.0.tokens.counts()
     }
 

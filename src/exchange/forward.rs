@@ -87,7 +87,7 @@ pub(super) fn ask_for_whole(head: &Headers) -> Vec<Change> {
     changes
 }
 
-/// Says who asks. What is not known is not said.
+/// Says who asks. What is not known is not said. What the client said of it ([`strip_forged`]) must be gone by then.
 pub(super) fn identify(principal: &Principal, names: &IdentityHeaders) -> Vec<Change> {
     let IdentityHeaders { provider, client, subject, roles } = names;
     let list =
@@ -99,7 +99,7 @@ pub(super) fn identify(principal: &Principal, names: &IdentityHeaders) -> Vec<Ch
         (roles, list(&mut principal.roles.iter().map(|role| &**role))),
     ];
     let said = values.into_iter().filter(|(_, value)| !value.is_empty() && is_field_value(value));
-    said.map(|(name, value)| Change::Set(Cow::Owned(name.clone()), value.into_bytes())).collect()
+    said.map(|(name, value)| Change::Add(Cow::Owned(name.clone()), value.into_bytes())).collect()
 }
 
 /// Says what the claims of the caller say, as the providers that vouched have it said.

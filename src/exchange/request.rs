@@ -42,9 +42,9 @@ pub(super) struct Judged {
     pub(super) base: Option<String>,
     /// What to change before it is sent on.
     changes: Vec<Change>,
-    /// What to change beside that where the answer is guarded.
+    /// What to change beside that where the answer is guarded; noted where the head is held.
     whole: Vec<Change>,
-    /// What to change beside that where the body is.
+    /// What to change beside that where the body is; noted where there is one.
     reframing: Reframing,
 }
 
@@ -170,8 +170,8 @@ impl Exchange {
             interaction,
             base,
             changes: Vec::new(),
-            whole: forward::ask_for_whole(head),
-            reframing: Reframing::of(head),
+            whole: Vec::new(),
+            reframing: Reframing::default(),
         })
     }
 
@@ -196,8 +196,10 @@ impl Exchange {
     fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool, host: &Host<'_>) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged, None, host));
+            return judged.without_body().and_then(|judged| self.judge_access(judged, Some(head), None, host));
         }
+        judged.whole = forward::ask_for_whole(head);
+        judged.reframing = Reframing::of(head);
         // Who may do nothing of the kind need not send a body first.
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
             self.decide(&judged)?;
@@ -212,18 +214,25 @@ impl Exchange {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
-            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None, host)),
+            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None, None, host)),
             _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                self.judge_access(judged, Some(body), host)
+                self.judge_access(judged, None, Some(body), host)
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
 
     /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
-    fn judge_access(&mut self, judged: Judged, body: Option<Body>, host: &Host<'_>) -> Result<Effects, Reason> {
+    /// The head is given unless what it asks for was noted before, since it was held.
+    fn judge_access(
+        &mut self,
+        judged: Judged,
+        head: Option<&Headers>,
+        body: Option<Body>,
+        host: &Host<'_>,
+    ) -> Result<Effects, Reason> {
         let grant = self.decide(&judged)?;
         let plan = Self::plan(&judged, grant.types)?;
         if plan.profile.is_some() && !grant.search {
@@ -236,7 +245,7 @@ impl Exchange {
         let vouched = self.vouch(&judged, host);
         let Judged { route, principal, mut changes, whole, reframing, .. } = judged;
         if plan.is_guarded() {
-            changes.extend(whole);
+            changes.extend(head.map_or(whole, forward::ask_for_whole));
         }
         if let Some(body) = &body {
             changes.extend(reframing.changes(body.len()));

@@ -3,6 +3,7 @@
 //! What is reported here rather than in a provider concerns all of them: providers that no request could tell apart, and
 //! routes that API keys are bound to.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
@@ -54,7 +55,7 @@ pub fn compile(
         };
         // What was reported has no place, and nobody can ask for it.
         let Some(place) = place else { continue };
-        let provider = Provider { name, place, forward, kind };
+        let provider = Provider { name, place, forward, kind, epoch: Cell::default() };
         if let Some(other) = list.iter().find(|other| indistinguishable(other, &provider)) {
             let message = format!("no request could tell `{}` from `{}`", provider.name, other.name);
             report.error(at.key(provider.place.key()), Code::DuplicateName, message).help(

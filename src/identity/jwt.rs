@@ -123,14 +123,6 @@ impl Jwt {
         Ok(Verified::from_claims(&self.claims, &self.name, token.claims)?)
     }
 
-    /// How often keys were taken away: what they verified has to be verified again.
-    pub(super) fn epoch(&self) -> u64 {
-        match &self.keys {
-            Keys::Inline(_) => 0,
-            Keys::Remote(remote) => remote.epoch(),
-        }
-    }
-
     /// Whether its keys are fetched.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.keys, Keys::Remote(_))
@@ -144,7 +136,7 @@ impl Jwt {
         }
     }
 
-    /// Does what is due with keys that are fetched: the call to make, and whether requests that wait may be judged.
+    /// Does what is due with keys that are fetched: the call to make, and whether there are other keys than before.
     pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> (Option<(u64, Call)>, bool) {
         match &self.keys {
             Keys::Inline(_) => (None, false),
@@ -152,16 +144,17 @@ impl Jwt {
         }
     }
 
-    /// Takes the answer to a call, or that there is none: a call that follows, or how it went.
+    /// Takes the answer to a call, or that there is none: a call that follows, or how it went, and whether there are other
+    /// keys than before.
     pub(super) fn answered(
         &self,
         serial: u64,
         answer: Option<Answer>,
         now: Duration,
         shared: &dyn SharedData,
-    ) -> (Option<(u64, Call)>, Option<Note>) {
-        let Keys::Remote(remote) = &self.keys else { return (None, None) };
-        let Some(arrival) = remote.answered(serial, answer, now, shared) else { return (None, None) };
+    ) -> (Option<(u64, Call)>, Option<Note>, bool) {
+        let Keys::Remote(remote) = &self.keys else { return (None, None, false) };
+        let Some(arrival) = remote.answered(serial, answer, now, shared) else { return (None, None, false) };
         let note = arrival.result.map(|result| {
             let (result, faults) = match result {
                 Ok(faults) => (Ok("ok"), faults),
@@ -170,7 +163,7 @@ impl Jwt {
             let (provider, again_in) = (Rc::clone(&self.name), remote.until_next(now));
             Note { provider, subject: Subject::Keys, result, is_news: true, faults, again_in }
         });
-        (arrival.call, note)
+        (arrival.call, note, arrival.is_changed)
     }
 
     /// RFC 7515 section 4.1.9: media types, whose case and `application/` do not matter.

@@ -23,9 +23,12 @@ impl Providers {
             let with_id = |(serial, call)| (CallId { provider: index, serial }, call);
             match &provider.kind {
                 Kind::Jwt(jwt) => {
-                    let (call, settles) = jwt.poll(now, shared);
+                    let (call, is_changed) = jwt.poll(now, shared);
                     upkeep.calls.extend(call.map(with_id));
-                    upkeep.settles |= settles;
+                    if is_changed {
+                        provider.forget_tokens();
+                        upkeep.settles = true;
+                    }
                 }
                 Kind::Introspection(introspection) => {
                     upkeep.calls.extend(introspection.poll(now).into_iter().map(with_id));
@@ -38,10 +41,17 @@ impl Providers {
 
     /// Takes the answer to a call, or that there is none.
     pub fn answered(&self, id: CallId, answer: Option<Answer>, now: Duration, shared: &dyn SharedData) -> Upkeep {
-        let (call, note) = match self.list.get(id.provider).map(|provider| &provider.kind) {
-            Some(Kind::Jwt(jwt)) => jwt.answered(id.serial, answer, now, shared),
-            Some(Kind::Introspection(introspection)) => (None, introspection.answered(id.serial, answer, now)),
-            Some(Kind::ApiKey(_) | Kind::Mtls(_)) | None => (None, None),
+        let Some(provider) = self.list.get(id.provider) else { return Upkeep::default() };
+        let (call, note) = match &provider.kind {
+            Kind::Jwt(jwt) => {
+                let (call, note, is_changed) = jwt.answered(id.serial, answer, now, shared);
+                if is_changed {
+                    provider.forget_tokens();
+                }
+                (call, note)
+            }
+            Kind::Introspection(introspection) => (None, introspection.answered(id.serial, answer, now)),
+            Kind::ApiKey(_) | Kind::Mtls(_) => (None, None),
         };
         Upkeep {
             calls: call.map(|(serial, call)| (CallId { serial, ..id }, call)).into_iter().collect(),

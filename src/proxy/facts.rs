@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use super::host::{self, Failure};
+use super::host::{self, Failure, Map};
 use crate::access::addresses;
 use crate::exchange::Facts;
 use crate::identity::{Hash, SignatureVerifier, Verification};
@@ -44,6 +44,16 @@ impl Facts for Connection {
     fn is_from_upstream(&self) -> bool {
         text("response\0code_details").is_none_or(|details| details == "via_upstream")
     }
+}
+
+/// The status in the answer's head.
+pub(super) fn status() -> Option<u16> {
+    std::str::from_utf8(&host::pseudo_header(Map::ResponseHeaders, ":status")?).ok()?.parse().ok()
+}
+
+/// The status that Envoy sent.
+pub(super) fn response_code() -> Option<u16> {
+    u16::try_from(i64::from_le_bytes(host::property("response\0code")?.try_into().ok()?)).ok()
 }
 
 fn text(path: &str) -> Option<String> {

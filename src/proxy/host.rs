@@ -77,6 +77,20 @@ mod abi {
             value: *const u8,
             value_size: usize,
         ) -> u32;
+        pub(super) fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, size: usize) -> u32;
         pub(super) fn proxy_get_buffer_bytes(
             buffer: u32,
@@ -228,6 +242,18 @@ pub(super) fn clear_headers(map: Map) -> Answer<()> {
 pub(super) fn set_header(map: Map, name: &str, value: &[u8]) -> Answer<()> {
     // SAFETY: the host reads both during the call.
     done(unsafe { abi::proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Adds a field, whether or not there is one of this name.
+pub(super) fn add_header(map: Map, name: &str, value: &[u8]) -> Answer<()> {
+    // SAFETY: the host reads both during the call.
+    done(unsafe { abi::proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// The value of a field that stands once in any message, such as `:status`: of several Envoy gives the first.
+pub(super) fn pseudo_header(map: Map, name: &str) -> Option<Vec<u8>> {
+    // SAFETY: the host reads `name` during the call, and `bytes` gives pointers that live through it.
+    bytes(|data, size| unsafe { abi::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size) }).ok()
 }
 
 pub(super) fn remove_header(map: Map, name: &[u8]) -> Answer<()> {

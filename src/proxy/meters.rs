@@ -1,19 +1,21 @@
 //! Metrics of this worker, defined once each: the host allocates for every definition, even of a name it has.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::host;
 use crate::audit::{Decision, Record};
-use crate::identity::{Failure, Note, Subject};
+use crate::identity::{CacheCounts, Failure, Note, Subject};
 use crate::metrics::{self, Kind, Metric};
 
 thread_local! {
     static DEFINED: RefCell<HashMap<Cow<'static, str>, u32>> = RefCell::default();
     /// The counter of every kind of outcome: each request needs one, and its name is long to write.
     static OUTCOMES: RefCell<HashMap<Outcome, u32>> = RefCell::default();
+    /// Each request adds to this one.
+    static DURATION: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// What tells the counters of [`metrics::requests`] apart.
@@ -43,11 +45,25 @@ pub(super) fn count(record: &Record) {
     add_if(metrics::REDACTED_VALUES, record, record.redacted.saturating_add(record.request_redacted));
     add_if(metrics::UNREDACTED_ANSWERS, record, u64::from(record.unredacted_media_type));
     add_if(metrics::ABORTED_ANSWERS, record, u64::from(record.aborted));
-    set(metrics::DURATION, record.latency_ms);
+    if DURATION.get().is_none() {
+        DURATION.set(define(metrics::DURATION.kind, metrics::DURATION.name.into()));
+    }
+    if let Some(id) = DURATION.get() {
+        host::record(id, record.latency_ms);
+    }
+}
+
+/// Counts lookups in the token cache that were not counted yet.
+pub(super) fn count_cache(now: CacheCounts, counted: CacheCounts) {
+    let CacheCounts { hits, refused, misses, evictions } = now;
+    grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(counted.hits));
+    grow(metrics::TOKEN_CACHE_REFUSALS, refused.saturating_sub(counted.refused));
+    grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(counted.misses));
+    grow(metrics::TOKEN_CACHE_EVICTIONS, evictions.saturating_sub(counted.evictions));
 }
 
 /// Adds to a counter without labels.
-pub(super) fn grow(metric: Metric, by: u64) {
+fn grow(metric: Metric, by: u64) {
     if by > 0 {
         add(metric.kind, metric.name.into(), by);
     }
@@ -70,7 +86,7 @@ pub(super) fn set_of(metric: Metric, labels: &[(&str, &str)], value: u64) {
     }
 }
 
-/// Sets a gauge, or adds a sample to a histogram.
+/// Sets a gauge.
 pub(super) fn set(metric: Metric, value: u64) {
     if let Some(id) = define(metric.kind, metric.name.into()) {
         host::record(id, value);

@@ -13,6 +13,7 @@ use super::host::{self, Buffer};
 use super::meters;
 use super::stream::{Message, Stream, give_up, perform};
 use crate::exchange::{Engine, Exchange};
+use crate::identity::CacheCounts;
 use crate::metrics;
 use crate::policy::diagnostic::Severity;
 
@@ -34,8 +35,8 @@ pub(super) struct Shared {
     pub(super) sequence: Cell<u64>,
     /// Bytes that streams hold in this module.
     pub(super) held_bytes: Cell<usize>,
-    /// Hits and misses of the token cache that were counted.
-    cache_counts: Cell<(u64, u64)>,
+    /// Lookups in the token cache that were counted.
+    cache_counts: Cell<CacheCounts>,
 }
 
 /// A stream that waits for more.
@@ -153,10 +154,8 @@ impl RootContext for Root {
         let (by_host, inside) = shared.verifier.take_counts();
         meters::grow(metrics::SIGNATURES_BY_HOST, by_host);
         meters::grow(metrics::SIGNATURES_IN_MODULE, inside);
-        let (hits, misses) = shared.engine.cache_counts();
-        let (known_hits, known_misses) = shared.cache_counts.replace((hits, misses));
-        meters::grow(metrics::TOKEN_CACHE_HITS, hits.saturating_sub(known_hits));
-        meters::grow(metrics::TOKEN_CACHE_MISSES, misses.saturating_sub(known_misses));
+        let counts = shared.engine.cache_counts();
+        meters::count_cache(counts, shared.cache_counts.replace(counts));
         for (provider, key, at) in shared.engine.take_key_uses() {
             meters::set_named(metrics::API_KEY_LAST_USE, metrics::key_use(&provider, &key), at);
         }

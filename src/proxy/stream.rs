@@ -9,7 +9,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use super::facts::Connection;
+use super::facts::{self, Connection};
 use super::host::{self, Answer, Buffer, Map, Stream as Direction};
 use super::meters;
 use super::root::{Held, Shared};
@@ -75,6 +75,14 @@ impl Stream {
         Self { context, shared, exchange, held_bytes: 0, counted: false }
     }
 
+    /// Lets the exchange judge something of the answer, unless the answer passes whatever it holds.
+    fn judge_answer(&mut self, event: impl FnOnce(&mut Exchange, &Host<'_>) -> Effects) -> Action {
+        match &self.exchange {
+            Some(exchange) if exchange.borrow_mut().lets_answer_pass() => Action::Continue,
+            _ => self.judge(Message::Response, event),
+        }
+    }
+
     /// Lets the exchange judge an event, and does what it says.
     fn judge(&mut self, message: Message, event: impl FnOnce(&mut Exchange, &Host<'_>) -> Effects) -> Action {
         let (Some(shared), Some(exchange)) = (self.shared.clone(), self.exchange.clone()) else {
@@ -92,7 +100,7 @@ impl Stream {
         }
         hold(&shared, self.context, &exchange, message, &effects.next, now_ns);
         perform(message, effects).unwrap_or_else(|_| {
-            shared.held.borrow_mut().remove(&self.context);
+            release(&shared, self.context);
             give_up(message, &exchange)
         })
     }
@@ -104,9 +112,16 @@ impl Stream {
     }
 }
 
+/// Ends a stream's being held, if it is.
+fn release(shared: &Shared, context: u32) -> Option<Held> {
+    let mut held = shared.held.borrow_mut();
+    // Most streams are not, and then there is nothing to hash.
+    if held.is_empty() { None } else { held.remove(&context) }
+}
+
 /// Keeps account of what is held, and until when.
 fn hold(shared: &Shared, context: u32, exchange: &Rc<RefCell<Exchange>>, message: Message, next: &Next, now_ns: u64) {
-    let before = shared.held.borrow_mut().remove(&context);
+    let before = release(shared, context);
     let (timeout, waits) = match next {
         Next::Hold(timeout) => (timeout, false),
         Next::Await(timeout) => (timeout, true),
@@ -151,6 +166,7 @@ pub(super) fn perform(message: Message, effects: Effects) -> Answer<Action> {
     for change in &changes {
         match change {
             Change::Set(name, value) => host::set_header(message.head(), name, value)?,
+            Change::Add(name, value) => host::add_header(message.head(), name, value)?,
             Change::Remove(name) => host::remove_header(message.head(), name)?,
         }
     }
@@ -211,31 +227,28 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        self.judge(Message::Response, |exchange, host| {
-            exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host)
-        })
+        self.judge_answer(|exchange, host| exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host))
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        self.judge(Message::Response, |exchange, _| {
-            exchange.answer_body(size, end, &|| host::body(Buffer::ResponseBody, size).ok())
-        })
+        self.judge_answer(|exchange, _| exchange.answer_body(size, end, &|| host::body(Buffer::ResponseBody, size).ok()))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.judge(Message::Response, |exchange, _| exchange.answer_trailers())
+        self.judge_answer(|exchange, _| exchange.answer_trailers())
     }
 
     fn on_log(&mut self) {
         let (Some(shared), Some(exchange)) = (self.shared.clone(), self.exchange.clone()) else { return };
-        shared.held.borrow_mut().remove(&self.context);
+        release(&shared, self.context);
         self.account(&shared, 0);
         if std::mem::replace(&mut self.counted, true) {
             return;
         }
         let mut exchange = exchange.borrow_mut();
-        let status = host::property("response\0code").and_then(|code| Some(i64::from_le_bytes(code.try_into().ok()?)));
-        let record = exchange.close(host::now(), status.and_then(|status| u16::try_from(status).ok()));
+        // A head that was held may never have left; one that passed has, and says the same at half the cost.
+        let status = if exchange.lets_answer_pass() { facts::status() } else { facts::response_code() };
+        let record = exchange.close(host::now(), status);
         meters::count(record);
         let line = record.to_line();
         // The access log reads this after us. Without it the record is lost, and that must be seen.
@@ -251,7 +264,7 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.clone() {
-            shared.held.borrow_mut().remove(&self.context);
+            release(&shared, self.context);
             self.account(&shared, 0);
         }
     }

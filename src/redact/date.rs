@@ -158,6 +158,8 @@ fn digits(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use hmac::KeyInit;
+
     use super::*;
 
     /// 2026-11-24.

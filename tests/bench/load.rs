@@ -22,6 +22,14 @@ impl Requests {
         Self::Once { requests, next: AtomicUsize::new(0) }
     }
 
+    /// The same from the beginning.
+    pub(crate) fn again(&self) -> Arc<Self> {
+        Arc::new(match self {
+            Self::Same(request) => Self::Same(request.clone()),
+            Self::Once { requests, .. } => Self::once(requests.clone()),
+        })
+    }
+
     /// The next one; `None` when all have been asked.
     pub(crate) fn next(&self) -> Option<&[u8]> {
         match self {

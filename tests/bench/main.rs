@@ -33,14 +33,14 @@ mod support;
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use load::{Clients, Connection, Slice};
 use report::{Measured, Report, Sample};
 use serde_json::Value;
 use support::envoy::Envoy;
-use variant::{Answer, Variant};
+use variant::{Answer, Choice, Rows, Variant};
 use worker::Worker;
 
 /// How long one slice of one variant takes.
@@ -51,26 +51,28 @@ const ROUNDS: usize = 51;
 /// Enough that the worker always has something to do.
 const CONNECTIONS: usize = 8;
 
-const USAGE: &str = "usage: bench [--rounds NUMBER] [--only NAME,NAME…]";
+const USAGE: &str =
+    "usage: bench [--rounds NUMBER] [--rows all|requests|bodies] [--only NAME,NAME…] [--beside MODULE,MODULE…]";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let (mut rounds, mut only) = (ROUNDS, None);
+    let (mut rounds, mut choice) = (ROUNDS, Choice { rows: Rows::All, only: None, others: Vec::new() });
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or(USAGE)?;
         match argument.as_str() {
             "--rounds" => rounds = value.parse()?,
-            "--only" => only = Some(value),
+            "--rows" => choice.rows = Rows::parse(&value).ok_or(USAGE)?,
+            "--only" => choice.only = Some(value),
+            "--beside" => choice.others = value.split(',').map(PathBuf::from).collect(),
             _ => return Err(USAGE.into()),
         }
     }
-    let chosen = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|own| own == name));
     println!("signing tokens…");
-    let variants = variant::all(rounds + WARM_UP_SLICES).into_iter().filter(|variant| chosen(variant.name)).collect();
+    let variants = variant::chosen(&choice, rounds + WARM_UP_SLICES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(bench(variants, rounds, chosen("memory")))?;
+    let report = runtime.block_on(bench(variants, rounds, choice.includes_memory()))?;
     report.print();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     report.write(&directory)?;
@@ -87,7 +89,7 @@ async fn bench(variants: Vec<Variant>, rounds: usize, with_memory: bool) -> Outc
     for (index, variant) in variants.iter().enumerate() {
         check(variant, envoy.listener(index)).await.map_err(|error| format!("{}: {error}", variant.title))?;
         clients.push(Clients::connect(envoy.listener(index), CONNECTIONS).await?);
-        let (name, title, is_bundle) = (variant.name, variant.title, variant.answer != Answer::Patient);
+        let (name, title, is_bundle) = (variant.name.clone(), variant.title.clone(), variant.is_bundle());
         measured.push(Measured { name, title, is_bundle, samples: Vec::new() });
     }
     let worker = Worker::of(envoy.process()).ok_or("this system does not tell what a thread costs (schedstat)")?;
@@ -109,7 +111,7 @@ async fn bench(variants: Vec<Variant>, rounds: usize, with_memory: bool) -> Outc
 }
 
 fn start(variants: &[Variant], upstream: SocketAddr) -> Envoy {
-    let listeners = variants.iter().map(|variant| (variant.name, variant.filters.as_slice()));
+    let listeners = variants.iter().map(|variant| (variant.name.as_str(), variant.filters.as_slice()));
     Envoy::configured(&configuration::bootstrap(listeners, upstream))
 }
 

@@ -29,8 +29,8 @@ impl Sample {
 
 /// All slices of one variant, in the order of the rounds.
 pub(crate) struct Measured {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
+    pub(crate) name: String,
+    pub(crate) title: String,
     /// Whether its answers are the Bundle.
     pub(crate) is_bundle: bool,
     pub(crate) samples: Vec<Sample>,
@@ -132,6 +132,22 @@ impl Report {
         }
     }
 
+    /// The ratios of other modules: the same targets, and what ours costs of theirs.
+    fn beside(&self) -> Vec<(String, Spread)> {
+        let others = self.measured.iter().filter_map(|own| Some((own.name.as_str(), own.name.split_once('@')?)));
+        let mut found = Vec::new();
+        for (other, (name, module)) in others {
+            let is_of_ours =
+                |target: &&(&str, Against, Bound)| matches!(target.1, Against::Costs(_, under) if under == name);
+            for (target, against, _) in TARGETS.iter().filter(is_of_ours) {
+                let Against::Costs(over, _) = against else { continue };
+                found.extend(self.ratio(over, other).map(|value| (format!("{target}@{module}"), value)));
+            }
+            found.extend(self.ratio(other, name).map(|value| (format!("{other} / {name}"), value)));
+        }
+        found
+    }
+
     /// Prints the tables.
     pub(crate) fn print(&self) {
         println!(
@@ -157,6 +173,9 @@ impl Report {
                 Err(why) => println!("{name:<38}{:>12}{:>10}          {why}", "-", bound.text()),
             }
         }
+        for (name, value) in self.beside() {
+            println!("{name:<38}{:>12.3}{:>10}{:>7.1}%", value.median, "", value.noise());
+        }
         println!();
         for (what, value) in &self.machine {
             println!("{what:<14}{value}");
@@ -170,7 +189,7 @@ impl Report {
     }
 
     fn to_json(&self) -> Value {
-        let variants: Map<String, Value> = self.measured.iter().map(|own| (own.name.to_owned(), variant(own))).collect();
+        let variants: Map<String, Value> = self.measured.iter().map(|own| (own.name.clone(), variant(own))).collect();
         let ratio = |(name, against, bound): &(&str, Against, Bound)| {
             let mut entry = match self.value(against) {
                 Ok(value) => {
@@ -183,7 +202,8 @@ impl Report {
             entry["target"] = bound.to_json();
             ((*name).to_owned(), entry)
         };
-        let ratios: Map<String, Value> = TARGETS.iter().map(ratio).collect();
+        let beside = self.beside().into_iter().map(|(name, value)| (name, value.to_json()));
+        let ratios: Map<String, Value> = TARGETS.iter().map(ratio).chain(beside).collect();
         json!({ "machine": self.machine, "variants": variants, "ratios": ratios })
     }
 }

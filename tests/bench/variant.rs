@@ -21,8 +21,8 @@ pub(crate) const TOKENS_PER_SLICE: usize = 300;
 
 /// One line of the table.
 pub(crate) struct Variant {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
+    pub(crate) name: String,
+    pub(crate) title: String,
     pub(crate) filters: Vec<Value>,
     pub(crate) requests: Arc<Requests>,
     /// How many answers a slice takes at most.
@@ -44,8 +44,87 @@ pub(crate) enum Answer {
     Pseudonymous,
 }
 
+/// Which are measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    All,
+    /// Those that ask for a small answer, which no rule looks into.
+    Requests,
+    /// Those that ask for the Bundle.
+    Bodies,
+}
+
+impl Rows {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "all" => Some(Self::All),
+            "requests" => Some(Self::Requests),
+            "bodies" => Some(Self::Bodies),
+            _ => None,
+        }
+    }
+
+    fn holds(self, variant: &Variant) -> bool {
+        self == Self::All || (self == Self::Bodies) == variant.is_bundle()
+    }
+}
+
+/// The chosen ones, and beside each of ours the same with another module; `slices` is how often each will be measured.
+pub(crate) fn chosen(choice: &Choice, slices: usize) -> Vec<Variant> {
+    let wanted = |variant: &Variant| {
+        let listed = |only: &String| only.split(',').any(|name| name == variant.name);
+        choice.rows.holds(variant) && choice.only.as_ref().is_none_or(listed)
+    };
+    let mut variants = Vec::new();
+    for variant in all(slices).into_iter().filter(wanted) {
+        let others: Vec<Variant> = choice.others.iter().filter_map(|module| variant.with_module(module)).collect();
+        variants.push(variant);
+        variants.extend(others);
+    }
+    variants
+}
+
+/// What was asked for on the command line.
+pub(crate) struct Choice {
+    pub(crate) rows: Rows,
+    /// Names of variants, parted by commas.
+    pub(crate) only: Option<String>,
+    /// Modules that are measured beside the one that was built.
+    pub(crate) others: Vec<PathBuf>,
+}
+
+impl Choice {
+    /// Whether something that is no variant is measured.
+    pub(crate) fn includes_memory(&self) -> bool {
+        self.rows != Rows::Requests && self.only.as_ref().is_none_or(|only| only.split(',').any(|name| name == "memory"))
+    }
+}
+
+impl Variant {
+    pub(crate) fn is_bundle(&self) -> bool {
+        self.answer != Answer::Patient
+    }
+
+    /// The same with another module in place of ours, which stands in no other variant.
+    fn with_module(&self, module: &Path) -> Option<Self> {
+        let ours = envoy::module().to_string_lossy().into_owned();
+        let stem = module.file_stem()?.to_str()?;
+        let text = serde_json::to_string(&self.filters).ok()?;
+        let (ours, other) = (json!(ours).to_string(), json!(module).to_string());
+        let text =
+            text.contains(&ours).then(|| text.replace(&ours, &other).replace("\"carewarden-", &format!("\"{stem}-")))?;
+        Some(Self {
+            name: format!("{}@{stem}", self.name),
+            title: format!("{} @{stem}", self.title),
+            filters: serde_json::from_str(&text).ok()?,
+            requests: self.requests.again(),
+            ..*self
+        })
+    }
+}
+
 /// All of them; `slices` is how often each will be measured.
-pub(crate) fn all(slices: usize) -> Vec<Variant> {
+fn all(slices: usize) -> Vec<Variant> {
     let policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
     let provider = &policy["authentication"]["smart"];
     let empty = || wasm("empty", &example("filter_empty"), "");
@@ -53,7 +132,8 @@ pub(crate) fn all(slices: usize) -> Vec<Variant> {
     let physician = same(PATIENT, "physician");
     let tokens = |signer| once(&fresh_tokens(signer, slices * TOKENS_PER_SLICE));
     let (rs256, es256) = (tokens(Signer::Rs256), tokens(Signer::Es256));
-    let read = |name, title, filters| {
+    let read = |name: &str, title: &str, filters| {
+        let (name, title) = (name.to_owned(), title.to_owned());
         let (requests, at_most, answer) = (Arc::clone(&physician), usize::MAX, Answer::Patient);
         Variant { name, title, filters, requests, at_most, answer }
     };
@@ -93,10 +173,10 @@ pub(crate) fn all(slices: usize) -> Vec<Variant> {
 }
 
 /// Ours, redacting what stands at a path.
-pub(crate) fn redacting(name: &'static str, title: &'static str, path: &str) -> Variant {
+pub(crate) fn redacting(name: &str, title: &str, path: &str) -> Variant {
     Variant {
-        name,
-        title,
+        name: name.to_owned(),
+        title: title.to_owned(),
         filters: vec![ours("redacted", POLICY)],
         requests: same(path, "billing"),
         at_most: usize::MAX,
@@ -110,7 +190,7 @@ fn as_role(role: &str, variant: Variant) -> Variant {
 }
 
 /// Ours with so many API keys and routes; the request needs the last of each.
-fn counted(name: &'static str, title: &'static str, keys: usize, routes: usize) -> Variant {
+fn counted(name: &str, title: &str, keys: usize, routes: usize) -> Variant {
     let mut policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
     let key = |number: usize| format!("benchmark-key-{number}");
     let stored = |number: usize| {
@@ -131,8 +211,8 @@ fn counted(name: &'static str, title: &'static str, keys: usize, routes: usize) 
     let own = policy["routes"].as_array_mut().expect("routes");
     own.splice(1..1, others);
     Variant {
-        name,
-        title,
+        name: name.to_owned(),
+        title: title.to_owned(),
         filters: vec![ours(name, &policy.to_string())],
         requests: Arc::new(Requests::Same(get(PATIENT, &format!("x-api-key: {}\r\n", key(keys - 1))))),
         at_most: usize::MAX,

@@ -12,7 +12,7 @@ use crate::support::client::Protocol;
 use crate::support::config::Options;
 use crate::support::envoy::wait_for;
 use crate::support::message::{Request, Response};
-use crate::support::token::{SigningKey, Token};
+use crate::support::token::{SigningKey, Token, now};
 use crate::support::upstream::{Gate, Reply, Upstream};
 
 const ISSUER: &str = "https://idp.clinic.example";
@@ -435,6 +435,21 @@ fn workers_share_what_one_of_them_fetched() {
     }
     // Two workers and Envoy's main thread begin at once; none asks again.
     assert!((1..=3).contains(&server.seen(KEYS).len()));
+}
+
+#[test]
+fn clocks_may_be_apart_as_far_as_the_policy_says_and_no_further() {
+    let key = SigningKey::new("a");
+    let (stage, _server) = serving(&[&key], |_| ());
+    // Thirty seconds when it says nothing, and a few here for the test itself.
+    let at = |claim: &str, moment: u64| Token::smart("dr-1", &["physician"]).claim(claim, moment).sign_with(&key);
+    for token in [at("exp", now() - 15), at("nbf", now() + 29), at("iat", now() + 29)] {
+        assert_allowed(&ask(&stage, &token));
+    }
+    assert_refused(&ask(&stage, &at("exp", now() - 30)), 401, "token_expired");
+    for token in [at("nbf", now() + 60), at("iat", now() + 60)] {
+        assert_refused(&ask(&stage, &token), 401, "token_not_yet_valid");
+    }
 }
 
 #[test]

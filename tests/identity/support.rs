@@ -13,9 +13,9 @@ use carewarden::identity::{
 use carewarden::policy;
 use carewarden::policy::diagnostic::Report;
 use rsa::pkcs8::DecodePublicKey;
+use rsa::sha2::{Digest, Sha256, Sha384, Sha512};
 use rsa::signature::Verifier;
 use serde::Deserialize;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

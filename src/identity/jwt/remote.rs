@@ -13,7 +13,7 @@ mod discovery;
 mod schedule;
 mod stored;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,8 +59,6 @@ pub(super) struct RemoteKeys {
     name: String,
     keys: RefCell<Rc<Vec<PublicKey>>>,
     state: RefCell<State>,
-    /// How often a key was taken away: what it verified before is not verified any more.
-    epoch: Cell<u64>,
 }
 
 struct State {
@@ -76,6 +74,8 @@ pub(super) struct Arrival {
     pub(super) result: Option<Result<Vec<String>, Failure>>,
     /// The call that follows.
     pub(super) call: Option<(u64, Call)>,
+    /// Whether there are other keys than before: what those verified is not verified any more.
+    pub(super) is_changed: bool,
 }
 
 impl RemoteKeys {
@@ -83,16 +83,12 @@ impl RemoteKeys {
         let state = State { schedule: Schedule::new(settings.bounds), serial: 0, asks_where: false };
         let name = name(&settings);
         let (keys, state) = (RefCell::default(), RefCell::new(state));
-        Self { settings, name, keys, state, epoch: Cell::new(0) }
+        Self { settings, name, keys, state }
     }
 
     /// The keys at hand.
     pub(super) fn keys(&self) -> Rc<Vec<PublicKey>> {
         Rc::clone(&self.keys.borrow())
-    }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch.get()
     }
 
     /// How long ago the keys at hand were fetched.
@@ -119,13 +115,11 @@ impl RemoteKeys {
     /// The flag says whether there are other keys than before.
     pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> (Option<(u64, Call)>, bool) {
         let mut state = self.state.borrow_mut();
-        if state.schedule.expire(now) {
-            self.replace(Vec::new());
-        }
+        let mut is_changed = state.schedule.expire(now) && self.replace(Vec::new());
         if !state.schedule.is_due(now) {
-            return (None, false);
+            return (None, is_changed);
         }
-        let is_changed = self.take_over(&mut state, now, shared);
+        is_changed |= self.take_over(&mut state, now, shared);
         if !state.schedule.is_due(now) {
             return (None, is_changed);
         }
@@ -151,7 +145,8 @@ impl RemoteKeys {
         if let (true, Some(issuer)) = (state.asks_where, &self.settings.discovers) {
             match body.and_then(|body| discovery::keys_endpoint(&body, issuer, &self.settings.endpoint)) {
                 Ok(endpoint) => {
-                    return Some(Arrival { result: None, call: Some(self.call(&mut state, &endpoint, false)) });
+                    let call = Some(self.call(&mut state, &endpoint, false));
+                    return Some(Arrival { result: None, call, is_changed: false });
                 }
                 Err(failure) => return Some(self.failed(&mut state, failure, now)),
             }
@@ -161,7 +156,7 @@ impl RemoteKeys {
             Ok(read) => read,
             Err(failure) => return Some(self.failed(&mut state, failure, now)),
         };
-        self.replace(keys);
+        let is_changed = self.replace(keys);
         // An answer to this call that comes again is nobody's.
         state.serial = state.serial.wrapping_add(1);
         state.schedule.succeed(now, max_age, chance(now, &self.name));
@@ -174,13 +169,13 @@ impl RemoteKeys {
             .filter(|(_, fault)| !fault.is_ordinary())
             .map(|(index, fault)| format!("key {index}: {fault}"))
             .collect();
-        Some(Arrival { result: Some(Ok(told)), call: None })
+        Some(Arrival { result: Some(Ok(told)), call: None, is_changed })
     }
 
     fn failed(&self, state: &mut State, failure: Failure, now: Duration) -> Arrival {
         state.serial = state.serial.wrapping_add(1);
         state.schedule.fail(now, chance(now, &self.name));
-        Arrival { result: Some(Err(failure)), call: None }
+        Arrival { result: Some(Err(failure)), call: None, is_changed: false }
     }
 
     fn call(&self, state: &mut State, endpoint: &Endpoint, asks_where: bool) -> (u64, Call) {
@@ -208,11 +203,7 @@ impl RemoteKeys {
         }
         let Ok(ReadSet { keys, .. }) = self.read(set) else { return false };
         state.schedule.succeed(fetched, max_age, chance(now, &self.name));
-        if state.schedule.expire(now) {
-            return false;
-        }
-        self.replace(keys);
-        true
+        !state.schedule.expire(now) && self.replace(keys)
     }
 
     fn read(&self, set: &[u8]) -> Result<ReadSet, Failure> {
@@ -225,12 +216,14 @@ impl RemoteKeys {
         if read.keys.is_empty() { Err(Failure::NoKeys) } else { Ok(read) }
     }
 
-    fn replace(&self, keys: Vec<PublicKey>) {
-        let before = self.keys.replace(Rc::new(keys));
-        let after = self.keys.borrow();
-        if !before.iter().all(|key| after.iter().any(|other| other.is_same(key))) {
-            self.epoch.set(self.epoch.get().wrapping_add(1));
-        }
+    /// Has other keys. It says whether they are other ones.
+    fn replace(&self, keys: Vec<PublicKey>) -> bool {
+        let is_changed = {
+            let before = self.keys.borrow();
+            before.len() != keys.len() || !keys.iter().zip(before.iter()).all(|(key, other)| key.is_same(other))
+        };
+        self.keys.replace(Rc::new(keys));
+        is_changed
     }
 }
 

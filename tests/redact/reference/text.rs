@@ -1,6 +1,6 @@
 //! What actions make of strings, written down again: only for texts that the generator makes.
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::node::Node;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 const VERSION: &[u8; 4] = b"cwk1";

@@ -60,20 +60,26 @@ fn fetch(remote: &RemoteKeys, answer: Option<Answer>, now: Duration, data: &Data
 }
 
 #[test]
-fn a_set_takes_the_place_of_the_one_before() {
+fn a_set_takes_the_place_of_the_one_before_and_says_whether_it_is_another() {
     let (remote, data) = (RemoteKeys::new(settings()), Data::default());
-    assert_eq!(fetch(&remote, set(&[KEY]), NOW, &data), Ok(Vec::new()));
-    assert_eq!((kids(&remote), remote.epoch()), (vec!["a".to_owned()], 0));
-    let later = NOW + Duration::from_secs(300);
-    assert_eq!(fetch(&remote, set(&[KEY, OTHER]), later, &data), Ok(Vec::new()));
-    assert_eq!((kids(&remote).len(), remote.epoch()), (2, 0), "nothing was taken away");
-    let later = later + Duration::from_secs(300);
-    assert_eq!(fetch(&remote, set(&[OTHER]), later, &data), Ok(Vec::new()));
-    assert_eq!((kids(&remote), remote.epoch()), (vec!["b".to_owned()], 1));
     // The same name for another key is another key.
-    let later = later + Duration::from_secs(300);
-    assert_eq!(fetch(&remote, set(&[&KEY.replace(r#""a""#, r#""b""#)]), later, &data), Ok(Vec::new()));
-    assert_eq!(remote.epoch(), 2);
+    let renamed = KEY.replace(r#""a""#, r#""b""#);
+    let sets: [(&[&str], &[&str], bool); 6] = [
+        (&[KEY], &["a"], true),
+        (&[KEY], &["a"], false),
+        (&[KEY, OTHER], &["a", "b"], true),
+        (&[OTHER], &["b"], true),
+        (&[&renamed], &["b"], true),
+        (&[&renamed], &["b"], false),
+    ];
+    let mut now = NOW;
+    for (keys, expected, is_changed) in sets {
+        let (serial, _) = remote.poll(now, &data).0.expect("a call is due");
+        let arrival = remote.answered(serial, set(keys), now, &data).expect("an answer is awaited");
+        assert_eq!((arrival.result, arrival.is_changed), (Some(Ok(Vec::new())), is_changed), "{keys:?}");
+        assert_eq!(kids(&remote), expected);
+        now += Duration::from_secs(300);
+    }
 }
 
 #[test]
@@ -102,12 +108,12 @@ fn what_is_no_set_changes_nothing_until_the_keys_are_too_old() {
     for (answer, failure) in answers {
         now += remote.until_next(now);
         assert_eq!(fetch(&remote, answer, now, &data), Err(failure), "{failure:?}");
-        assert_eq!((kids(&remote), remote.epoch()), (vec!["a".to_owned()], 0), "{failure:?}");
+        assert_eq!(kids(&remote), vec!["a".to_owned()], "{failure:?}");
     }
     remote.poll(NOW + Duration::from_secs(899), &data);
     assert_eq!(kids(&remote).len(), 1);
-    remote.poll(NOW + Duration::from_secs(900), &data);
-    assert_eq!((kids(&remote).len(), remote.epoch()), (0, 1));
+    assert!(remote.poll(NOW + Duration::from_secs(900), &data).1, "they are other ones than before");
+    assert_eq!(kids(&remote).len(), 0);
     assert_eq!(remote.age(now), None);
 }
 
