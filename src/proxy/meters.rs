@@ -63,7 +63,7 @@ pub(super) fn count_cache(now: CacheCounts, counted: CacheCounts) {
 }
 
 /// Adds to a counter without labels.
-fn grow(metric: Metric, by: u64) {
+pub(super) fn grow(metric: Metric, by: u64) {
     if by > 0 {
         add(metric.kind, metric.name.into(), by);
     }
