@@ -202,9 +202,13 @@ fn a_long_text_of_anything_takes_linear_time() {
             masked(&detectors, &text, true);
             start.elapsed()
         };
-        // Linear, the whole takes four times as long as the quarter; quadratic, sixteen times, and many seconds.
-        let (quarter, whole) = (time(1 << 14), time(1 << 16));
-        assert!(whole < quarter * 9 + Duration::from_millis(300), "{unit:?}: {quarter:?}, then {whole:?}");
+        // Linear, the whole takes four times as long as the quarter; quadratic, sixteen times, and many seconds. A machine
+        // that is busy elsewhere can make one measurement look so, but not each.
+        let is_linear = |_| {
+            let (quarter, whole) = (time(1 << 14), time(1 << 16));
+            whole < quarter * 9 + Duration::from_millis(300)
+        };
+        assert!((0..5).any(is_linear), "{unit:?}");
     }
 }
 
