@@ -5,7 +5,7 @@ use crate::identity::NoHost;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// A connection over TLS.
-struct Connection {
+pub(super) struct Connection {
     is_from_upstream: bool,
 }
 
@@ -27,7 +27,7 @@ impl Facts for Connection {
     }
 }
 
-const UPSTREAM: &Connection = &Connection { is_from_upstream: true };
+pub(super) const UPSTREAM: &Connection = &Connection { is_from_upstream: true };
 const ENVOY: &Connection = &Connection { is_from_upstream: false };
 
 fn host(facts: &Connection) -> Host<'_> {

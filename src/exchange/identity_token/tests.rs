@@ -1,12 +1,11 @@
-use std::net::IpAddr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::exchange::{Change, Effects, Engine, Exchange, Facts, Host, Next};
+use crate::exchange::tests::UPSTREAM;
+use crate::exchange::{Change, Effects, Engine, Exchange, Host, Next};
 use crate::http::Headers;
 use crate::identity::{NoHost, StandIn};
 
@@ -14,28 +13,8 @@ const SECRET: &str = "the key of the upstream, 32 bytes";
 const NOW: u64 = 1_800_000_000;
 const REQUEST_ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
-struct Connection;
-
-impl Facts for Connection {
-    fn source(&self) -> Option<IpAddr> {
-        None
-    }
-    fn is_tls(&self) -> bool {
-        true
-    }
-    fn envoy_route(&self) -> Option<String> {
-        None
-    }
-    fn certificate_sha256(&self) -> Option<[u8; 32]> {
-        None
-    }
-    fn is_from_upstream(&self) -> bool {
-        true
-    }
-}
-
 fn at(now: u64) -> Host<'static> {
-    Host { now_ns: now * 1_000_000_000, facts: &Connection, verifier: &NoHost }
+    Host { now_ns: now * 1_000_000_000, facts: UPSTREAM, verifier: &NoHost }
 }
 
 /// A policy with this token, and the codes and places of what is wrong with it.
@@ -131,6 +110,24 @@ fn the_upstream_reads_who_asks_for_what() {
     assert_eq!(read(&token, SECRET).unwrap(), expected);
     assert!(read(&token, "another key that has as many bytes").is_err());
     assert!(!token.contains("known"));
+}
+
+#[test]
+fn the_path_that_it_speaks_of_is_the_one_that_is_sent() {
+    let key: String = Sha256::digest("k1").iter().map(|byte| format!("{byte:02x}")).collect();
+    let policy = json!({
+        "version": 1, "name": "p", "identity_token": usual(),
+        "authentication": {"keys": {"type": "api_key", "query": "key", "keys": [{"client": "c", "sha256": key}]}},
+        "routes": [{
+            "name": "r", "match": {"paths": ["/r/**"]}, "authenticate": {"any": ["keys"]}, "authorize": [{"allow": {}}],
+        }],
+    });
+    let (engine, found) = Engine::load(policy.to_string().as_bytes(), &|_| Some(SECRET.to_owned()));
+    let engine = engine.unwrap_or_else(|| panic!("{found:?}"));
+    let effects = sent(&engine, "GET", "/r/a?key=k1&x=1", None);
+    assert_eq!(token(&effects, ":path").as_deref(), Some("/r/a?x=1"));
+    let claims = read(&token(&effects, "x-carewarden-identity").unwrap(), SECRET).unwrap();
+    assert_eq!(claims["path_sha256"], json!(hash("/r/a?x=1")));
 }
 
 #[test]

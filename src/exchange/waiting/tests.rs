@@ -1,39 +1,18 @@
-use std::net::IpAddr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::json;
 
-use super::super::{Change, Engine, Facts, Next, Reply};
+use super::super::tests::UPSTREAM;
+use super::super::{Change, Engine, Next, Reply};
 use super::*;
 use crate::identity::{Answer, NoHost, NothingShared};
-
-struct Connection;
-
-impl Facts for Connection {
-    fn source(&self) -> Option<IpAddr> {
-        None
-    }
-    fn is_tls(&self) -> bool {
-        true
-    }
-    fn envoy_route(&self) -> Option<String> {
-        None
-    }
-    fn certificate_sha256(&self) -> Option<[u8; 32]> {
-        None
-    }
-    fn is_from_upstream(&self) -> bool {
-        true
-    }
-}
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 fn host() -> Host<'static> {
-    Host { now_ns: NOW.as_nanos() as u64, facts: &Connection, verifier: &NoHost }
+    Host { now_ns: NOW.as_nanos() as u64, facts: UPSTREAM, verifier: &NoHost }
 }
 
 fn engine(mode: &str) -> Engine {
