@@ -5,7 +5,9 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::api_key::ApiKeys;
 use super::introspection::Introspection;
@@ -120,6 +122,26 @@ pub(super) fn check_pointer(pointer: &str, at: &Node, report: &mut Report) {
             .error(at, Code::InvalidValue, format!("`{pointer}` is not a JSON Pointer"))
             .help("write \"/a/b\" for member b of member a; in names `~` is `~0` and `/` is `~1`");
     }
+}
+
+/// How long something takes that the provider at `at` says under `key`, or else as usual. A time that is out of bounds is
+/// reported.
+pub(super) fn time_within(
+    bounds: RangeInclusive<Duration>,
+    usual: Duration,
+    own: Option<model::Duration>,
+    at: &Node,
+    key: &str,
+    report: &mut Report,
+) -> Duration {
+    let time = own.map_or(usual, |own| own.0);
+    if !bounds.contains(&time) {
+        let (from, to) = (bounds.start(), bounds.end());
+        report
+            .error(at.key(key), Code::InvalidValue, format!("`{key}` has to be from {from:?} to {to:?}"))
+            .help(format!("leave it out for {usual:?}"));
+    }
+    time
 }
 
 /// A length of time in whole seconds.

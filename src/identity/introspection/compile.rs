@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use quick_cache::unsync::Cache;
 
 use super::{BySize, CACHE_BYTES, Endpoint, Introspection, MAX_REFUSED, State, form_encoded};
+use crate::identity::compile::time_within;
 use crate::identity::jwt::claim_rules;
 use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
@@ -49,13 +50,7 @@ impl Introspection {
             );
         }
         let mut time = |key: &str, own: Option<model::Duration>, usual: Duration, from: Duration, to: Duration| {
-            let time = own.map_or(usual, |own| own.0);
-            if time < from || time > to {
-                report
-                    .error(at.key(key), Code::InvalidValue, format!("`{key}` has to be from {from:?} to {to:?}"))
-                    .help(format!("leave it out for {usual:?}"));
-            }
-            time
+            time_within(from..=to, usual, own, at, key, report)
         };
         let max_age = time("max_age", model.max_age, SECOND * 60, SECOND, HOUR);
         let timeout = time("timeout", model.timeout, SECOND * 2, SECOND / 10, HALF_A_MINUTE);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::Keys;
 use super::super::remote::{Bounds, RemoteKeys, Settings, document_of};
+use crate::identity::compile::time_within;
 use crate::identity::endpoint::Endpoint;
 use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
@@ -38,13 +39,7 @@ pub(super) fn keys(
             .help("write the name of an Envoy cluster that reaches the issuer");
     }
     let mut time = |key: &str, own: Option<model::Duration>, usual: Duration, from: Duration, to: Duration| {
-        let time = own.map_or(usual, |own| own.0);
-        if time < from || time > to {
-            report
-                .error(at.key(key), Code::InvalidValue, format!("`{key}` has to be from {from:?} to {to:?}"))
-                .help(format!("leave it out for {usual:?}"));
-        }
-        time
+        time_within(from..=to, usual, own, at, key, report)
     };
     let refresh = time("refresh", model.refresh, SECOND * 300, SECOND, DAY).max(SECOND);
     let min_refresh = time("min_refresh", model.min_refresh, HALF_A_MINUTE.min(refresh), SECOND, refresh);
