@@ -19,6 +19,8 @@ struct Regression {
     now: Option<i64>,
     #[serde(default)]
     hold_back: Option<usize>,
+    #[serde(default)]
+    max_string: Option<usize>,
     input: String,
     /// What leaves.
     #[serde(default)]
@@ -53,6 +55,7 @@ impl Regression {
         let mut options = Options::new(format(&self.format));
         options.now = self.now;
         options.hold_back = self.hold_back.unwrap_or(options.hold_back);
+        options.limits.max_string = self.max_string.unwrap_or(options.limits.max_string);
         let outcome = run_every_way(name, &program["p"], options, self.input.as_bytes());
         let left = String::from_utf8(outcome.output).expect("what leaves is UTF-8");
         match (&self.output, &self.error) {
