@@ -51,3 +51,4 @@ pub mod policy;
 #[cfg(target_os = "wasi")]
 mod proxy;
 pub mod redact;
+pub mod validate;

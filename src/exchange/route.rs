@@ -74,6 +74,7 @@ pub(super) struct Limits {
     pub(super) uri: usize,
     pub(super) headers: usize,
     pub(super) header_bytes: usize,
+    pub(super) cookie_bytes: usize,
     pub(super) body: usize,
     pub(super) body_timeout: Duration,
     pub(super) content_types: Vec<String>,
@@ -250,6 +251,14 @@ impl Limits {
             body_timeout,
             json,
             redact: _,
+            max_cookie_bytes,
+            // What is described is compiled by `validation`.
+            origins: _,
+            query: _,
+            headers: _,
+            form: _,
+            schema: _,
+            shape: _,
         } = request;
         let size = |size: Option<model::Size>, default: usize| {
             size.map_or(default, |model::Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
@@ -261,6 +270,7 @@ impl Limits {
             uri: size(*max_uri, 8 << 10),
             headers: max_headers.unwrap_or(100),
             header_bytes: size(*max_header_bytes, 60 << 10),
+            cookie_bytes: size(*max_cookie_bytes, 16 << 10),
             body,
             body_timeout: body_timeout.map_or(Duration::from_secs(10), |model::Duration(time)| time),
             content_types: content_types

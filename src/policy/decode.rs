@@ -19,8 +19,6 @@ use super::document::{Node, Value};
 
 /// Keys and variants of the design that come in later versions: refused, with a hint that is not a guess.
 const PLANNED: &[&str] = &[
-    "schemas",
-    "schema",
     "inspect",
     "remote",
     "mtls",
