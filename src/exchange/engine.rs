@@ -19,6 +19,7 @@ use crate::policy::document::Node;
 use crate::policy::model::{self, IdentityHeaders, Mode};
 use crate::policy::{self, Env, Loaded};
 use crate::redact::{self, Program};
+use crate::validate::schema;
 
 /// The longest name of a policy or route: it becomes part of metric names.
 const MAX_NAME: usize = 64;
@@ -72,6 +73,7 @@ pub(super) struct Compiler<'c> {
     pub(super) loaded: &'c Loaded,
     pub(super) mode: Mode,
     pub(super) programs: &'c BTreeMap<String, Rc<Program>>,
+    pub(super) schemas: &'c schema::Compiled,
     router: &'c Router,
     providers: &'c Providers,
 }
@@ -199,6 +201,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     let (model, root) = (&loaded.model, &loaded.root);
     let providers = identity::compile(&model.authentication, root.key("authentication"), env, report);
     let programs = redact::compile(loaded, env, report);
+    let schemas = schema::compile(loaded, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
         let at = root.key("audit").key("key");
@@ -212,8 +215,15 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     if model.routes.iter().any(|route| route.addresses.is_some()) {
         access::addresses::warn_of_trust(root.key("routes"), report);
     }
-    let mut compiler =
-        Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers };
+    let mut compiler = Compiler {
+        report,
+        loaded,
+        mode: model.mode,
+        programs: &programs,
+        schemas: &schemas,
+        router: &router,
+        providers: &providers,
+    };
     compiler.check_name(&model.name, root.key("name"));
     compiler.check_identity_headers(&model.identity_headers, root.key("identity_headers"));
     if loaded.has_no_routes() {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::engine::Compiler;
+use super::validation::Checks;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
 use crate::http::{MediaType, decode};
@@ -51,6 +52,7 @@ pub(super) struct Route {
     pub(super) requirement: Requirement,
     pub(super) rules: Rules,
     pub(super) limits: Limits,
+    pub(super) checks: Checks,
     /// The entries of `redact`; a route without the key has none and does not redact.
     pub(super) redact: Option<Vec<View>>,
     /// The same for the bodies of requests.
@@ -129,6 +131,7 @@ impl Route {
         let views = redact.iter().flatten().map(|view: &View| (&view.when, view.profile.is_some()));
         rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
+        let checks = Checks::compile(route, compiler.schemas, compiler.loaded, at, compiler.report);
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
@@ -140,6 +143,7 @@ impl Route {
             requirement: requirement?,
             rules,
             limits: Limits::of(request),
+            checks,
             redact,
             request_redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
