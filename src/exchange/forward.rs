@@ -122,7 +122,8 @@ fn strip(head: &Headers, is_unwanted: impl Fn(&[u8]) -> bool) -> Vec<Change> {
 
 /// Whether an upstream could take `name` for `known`, which is in lower case with dashes.
 fn is_spelling_of(name: &[u8], known: &str) -> bool {
-    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    // CGI hosts make a `_` of whatever is no letter and no digit.
+    let fold = |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     name.len() == known.len() && name.iter().map(fold).eq(known.as_bytes().iter().map(fold))
 }
 
@@ -136,8 +137,16 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_identity_header_goes() {
-        let head = head(&["x-carewarden-client", "x_carewarden_roles", "x-carewarden_anything", "x-carewarde-n", "x-user"]);
-        assert_eq!(strip_forged(&head, &["x-user".into()]).len(), 4);
+        let head = head(&[
+            "x-carewarden-client",
+            "x_carewarden_roles",
+            "x-carewarden_anything",
+            "x.carewarden!client",
+            "x-carewarde-n",
+            "x-user",
+            "x~user",
+        ]);
+        assert_eq!(strip_forged(&head, &["x-user".into()]).len(), 6);
     }
 
     #[test]

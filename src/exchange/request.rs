@@ -277,10 +277,13 @@ impl Exchange {
     /// The signed token for a request that is let through, where the policy asks for one.
     fn vouch(&self, judged: &Judged, host: &Host<'_>) -> Option<Change> {
         let token = self.engine.own_headers().token.as_ref()?;
+        // The upstream sees the path without credentials.
+        let withheld = self.engine.providers().withheld_parameters(&judged.principal);
+        let target = judged.target.without_parameters(&withheld).to_request_target();
         let asked = Asked {
             principal: &judged.principal,
             method: judged.method.as_str(),
-            target: &judged.target.to_request_target(),
+            target: &target,
             request_id: self.record.request_id.as_deref(),
         };
         token.change(&asked, host.now())

@@ -32,6 +32,9 @@ const MAX_ANSWER: usize = 64 << 10;
 /// What answers may take in memory.
 const CACHE_BYTES: u64 = 4 << 20;
 
+/// The tokens that are remembered for being no good.
+const MAX_REFUSED: usize = 1_024;
+
 /// The tokens that are asked about at a time, and those that wait to be.
 const MAX_UNDER_WAY: usize = 64;
 const MAX_ASKED: usize = 2_048;
@@ -65,22 +68,24 @@ struct State {
     /// Those about which a call is under way, by its number.
     under_way: HashMap<u64, Key>,
     known: Cache<Key, Rc<Known>, BySize>,
+    /// The tokens that are no good, or whose issuer could not be asked: apart, so that they push out no others.
+    refused: Cache<Key, (Duration, Refusal)>,
     /// Whether the last call brought nothing.
     is_down: bool,
 }
 
 /// A token that is asked about.
 enum Asked {
-    /// It waits to be.
-    Waits(Box<str>),
+    /// It waits to be, since then, as long as the request that brought it does.
+    Waits { token: Box<str>, since: Duration },
     /// The call began then.
     UnderWay { serial: u64, began: Duration },
 }
 
-/// What is known of a token.
+/// What is known of a good token.
 struct Known {
     until: Duration,
-    outcome: Result<Verified, Refusal>,
+    verified: Verified,
     size: usize,
 }
 
@@ -89,10 +94,10 @@ impl Introspection {
     pub(super) fn judge(&self, key: &Key, token: &str, context: &Context<'_>) -> Result<Rc<Principal>, Halt> {
         let mut state = self.state.borrow_mut();
         if let Some(known) = state.known.get(key).map(Rc::clone).filter(|known| context.moment < known.until) {
-            return match &known.outcome {
-                Ok(verified) => Ok(verified.judge(context)?),
-                Err(refusal) => Err((*refusal).into()),
-            };
+            return Ok(known.verified.judge(context)?);
+        }
+        if let Some((_, refusal)) = state.refused.get(key).filter(|(until, _)| context.moment < *until) {
+            return Err((*refusal).into());
         }
         if self.credentials.is_none() {
             return Err(Refusal::Unavailable.into());
@@ -101,7 +106,7 @@ impl Introspection {
             if state.asked.len() >= MAX_ASKED {
                 return Err(Refusal::Unavailable.into());
             }
-            state.asked.insert(*key, Asked::Waits(token.into()));
+            state.asked.insert(*key, Asked::Waits { token: token.into(), since: context.moment });
         }
         Err(Halt::Awaits(self.wait))
     }
@@ -115,14 +120,16 @@ impl Introspection {
                 under_way.remove(serial);
                 false
             }
-            _ => true,
+            // Nobody waits for the answer any more.
+            Asked::Waits { since, .. } => now <= since.saturating_add(self.wait),
+            Asked::UnderWay { .. } => true,
         });
         let free = MAX_UNDER_WAY.saturating_sub(under_way.len());
-        let waiting = asked.iter_mut().filter(|(_, asked)| matches!(asked, Asked::Waits(_))).take(free);
+        let waiting = asked.iter_mut().filter(|(_, asked)| matches!(asked, Asked::Waits { .. })).take(free);
         let begin = |(key, asked): (&Key, &mut Asked)| {
             *serial = serial.wrapping_add(1);
             let began = Asked::UnderWay { serial: *serial, began: now };
-            let Asked::Waits(token) = std::mem::replace(asked, began) else { return None };
+            let Asked::Waits { token, .. } = std::mem::replace(asked, began) else { return None };
             under_way.insert(*serial, *key);
             Some((*serial, self.call(&token)?))
         };
@@ -135,21 +142,21 @@ impl Introspection {
         let key = state.under_way.remove(&serial)?;
         state.asked.remove(&key);
         let read = answer.ok_or(Failure::Unreachable).and_then(Answer::into_body).and_then(|body| self.read(&body));
-        let (known, result) = match read {
-            Ok((outcome, size)) => {
-                let (age, result) = match &outcome {
-                    Ok(_) => (self.max_age, "active"),
-                    Err(Refusal::Inactive) => (BAD_FOR.min(self.max_age), "inactive"),
-                    Err(_) => (BAD_FOR.min(self.max_age), "refused"),
-                };
-                (Known { until: now.saturating_add(age), outcome, size }, Ok(result))
+        let result = match read {
+            Ok((Ok(verified), size)) => {
+                let until = now.saturating_add(self.max_age);
+                state.known.insert(key, Rc::new(Known { until, verified, size }));
+                Ok("active")
+            }
+            Ok((Err(refusal), _)) => {
+                state.refused.insert(key, (now.saturating_add(BAD_FOR.min(self.max_age)), refusal));
+                Ok(if refusal == Refusal::Inactive { "inactive" } else { "refused" })
             }
             Err(failure) => {
-                let until = now.saturating_add(DOWN_FOR);
-                (Known { until, outcome: Err(Refusal::Unavailable), size: 0 }, Err(failure))
+                state.refused.insert(key, (now.saturating_add(DOWN_FOR), Refusal::Unavailable));
+                Err(failure)
             }
         };
-        state.known.insert(key, Rc::new(known));
         let is_news = result.is_err() && !state.is_down;
         state.is_down = result.is_err();
         let provider = Rc::clone(&self.name);

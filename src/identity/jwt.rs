@@ -28,7 +28,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jwk::PublicKey;
-use remote::{Miss, RemoteKeys};
+use remote::{Miss, Polled, RemoteKeys};
 use required::Required;
 use signature::VerifyingKey;
 
@@ -136,11 +136,11 @@ impl Jwt {
         }
     }
 
-    /// Does what is due with keys that are fetched: the call to make, and whether there are other keys than before.
-    pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> (Option<(u64, Call)>, bool) {
+    /// Does what is due with keys that are fetched: `None` where they are not.
+    pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> Option<Polled> {
         match &self.keys {
-            Keys::Inline(_) => (None, false),
-            Keys::Remote(remote) => remote.poll(now, shared),
+            Keys::Inline(_) => None,
+            Keys::Remote(remote) => Some(remote.poll(now, shared)),
         }
     }
 

@@ -23,11 +23,11 @@ impl Providers {
             let with_id = |(serial, call)| (CallId { provider: index, serial }, call);
             match &provider.kind {
                 Kind::Jwt(jwt) => {
-                    let (call, is_changed) = jwt.poll(now, shared);
-                    upkeep.calls.extend(call.map(with_id));
-                    if is_changed {
+                    let Some(polled) = jwt.poll(now, shared) else { continue };
+                    upkeep.calls.extend(polled.call.map(with_id));
+                    upkeep.settles |= polled.is_news;
+                    if polled.is_changed {
                         provider.forget_tokens();
-                        upkeep.settles = true;
                     }
                 }
                 Kind::Introspection(introspection) => {

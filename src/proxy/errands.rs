@@ -12,7 +12,7 @@ use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer, Map};
 use super::meters;
-use super::root::Shared;
+use super::root::{AT_ONCE, Held, Shared};
 use super::stream::{Message, judge_again};
 use crate::identity::{Answer, Call, CallId, SharedData, Upkeep};
 use crate::metrics;
@@ -84,9 +84,19 @@ fn dispatch(call: &Call) -> Option<u32> {
 /// Judges again whatever waits until somebody has been asked about its caller.
 pub(super) fn settle(shared: &Rc<Shared>) {
     let waiting: Vec<u32> = {
-        let held = shared.held.borrow();
-        held.iter().filter(|(_, held)| held.exchange.borrow().is_waiting()).map(|(context, _)| *context).collect()
+        let mut held = shared.held.borrow_mut();
+        let news = shared.news.get();
+        let open =
+            held.iter_mut().filter(|(_, held)| held.waits && held.news != news && held.exchange.borrow().is_waiting());
+        let judged = |(context, held): (&u32, &mut Held)| {
+            held.news = news;
+            *context
+        };
+        open.take(AT_ONCE).map(judged).collect()
     };
+    if waiting.len() == AT_ONCE {
+        shared.hurry();
+    }
     for context in waiting {
         if host::act_for(context).is_ok() && judge_again(shared, context) == Action::Continue {
             let _ = host::resume(Message::Request.direction());

@@ -20,6 +20,9 @@ use crate::policy::diagnostic::Severity;
 /// How often held streams are looked at.
 const TICK_MS: u32 = 250;
 
+/// Envoy sends replies one inside the other when a callback ends, so only so many a callback.
+pub(super) const AT_ONCE: usize = 32;
+
 /// A policy may not be longer than this.
 const MAX_CONFIGURATION: usize = 16 << 20;
 
@@ -31,6 +34,8 @@ pub(super) struct Shared {
     errands: Errands,
     /// The next tick was asked to come at once.
     hurries: Cell<bool>,
+    /// How often something came to be known.
+    pub(super) news: Cell<u64>,
     pub(super) held: RefCell<HashMap<u32, Held>>,
     pub(super) sequence: Cell<u64>,
     /// Bytes that streams hold in this module.
@@ -49,6 +54,8 @@ pub(super) struct Held {
     pub(super) saw_body: bool,
     /// It waits until somebody has been asked about its caller.
     pub(super) waits: bool,
+    /// The news that it was judged by.
+    pub(super) news: u64,
 }
 
 pub(super) struct Root {
@@ -91,14 +98,17 @@ impl Root {
         if !verifier.is_available() {
             log::warn!("carewarden: this Envoy has no `verify_signature`; signatures are verified in the module, slower");
         }
-        let (held, sequence, held_bytes, cache_counts, errands, hurries) = Default::default();
+        let (held, sequence, held_bytes, cache_counts, errands, hurries, news) = Default::default();
         let data = EnvoyData::detect();
-        Some(Rc::new(Shared { engine, verifier, data, errands, hurries, held, sequence, held_bytes, cache_counts }))
+        Some(Rc::new(Shared { engine, verifier, data, errands, hurries, news, held, sequence, held_bytes, cache_counts }))
     }
 
     fn refuse_overdue(&self, shared: &Shared) {
         let now = host::now();
-        let overdue = shared.held.borrow_mut().extract_if(|_, held| held.deadline <= now).collect::<Vec<_>>();
+        let overdue = shared.held.borrow_mut().extract_if(|_, held| held.deadline <= now).take(AT_ONCE).collect::<Vec<_>>();
+        if overdue.len() == AT_ONCE {
+            shared.hurry();
+        }
         for (context, held) in overdue {
             if !held.saw_body && !held.waits {
                 log::warn!(
@@ -123,8 +133,8 @@ impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, _: usize) {
         let Some(shared) = &self.shared else { return };
         if shared.errands.answered(shared, token, headers > 0, size) {
-            errands::settle(shared);
-            let _ = host::act_for(self.context);
+            shared.news.set(shared.news.get().wrapping_add(1));
+            shared.hurry();
         }
     }
 }
@@ -146,9 +156,10 @@ impl RootContext for Root {
         self.refuse_overdue(shared);
         if shared.engine.providers().has_remote() {
             if shared.errands.run(shared) {
-                errands::settle(shared);
-                let _ = host::act_for(self.context);
+                shared.news.set(shared.news.get().wrapping_add(1));
             }
+            errands::settle(shared);
+            let _ = host::act_for(self.context);
             errands::report_ages(shared);
         }
         let (by_host, inside) = shared.verifier.take_counts();

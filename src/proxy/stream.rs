@@ -131,7 +131,9 @@ fn hold(shared: &Shared, context: u32, exchange: &Rc<RefCell<Exchange>>, message
     // A body that trickles does not buy more time.
     let before = before.filter(|before| before.waits == waits);
     let deadline = before.as_ref().map_or(now_ns.saturating_add(timeout), |before| before.deadline);
-    let held = Held { exchange: Rc::clone(exchange), message, deadline, saw_body: before.is_some(), waits };
+    // A part of a body is no judgement by what came to be known since.
+    let news = before.as_ref().map_or(shared.news.get(), |before| before.news);
+    let held = Held { exchange: Rc::clone(exchange), message, deadline, saw_body: before.is_some(), waits, news };
     shared.held.borrow_mut().insert(context, held);
     if waits {
         shared.hurry();

@@ -330,6 +330,33 @@ fn a_thousand_requests_wait_for_one_fetch() {
     assert!(!stage.envoy.trapped());
 }
 
+/// Envoy sends replies one inside the other when a callback ends: a thousand at once were more than its stack has room for.
+#[test]
+fn a_thousand_requests_that_waited_are_refused_without_a_trap() {
+    let (old, never) = (SigningKey::new("old"), SigningKey::new("never"));
+    let (stage, server) = serving(&[&old], |fetched| (fetched["wait"], fetched["timeout"]) = (json!("5s"), json!("20s")));
+    assert_allowed(&ask(&stage, &token(&old)));
+    let token = token(&never);
+    // Once by an answer without the key, once since no answer comes in time.
+    for (status, reason, gate) in [(401, "unknown_key", Gate::default()), (503, "identity_unavailable", Gate::default())] {
+        thread::sleep(Duration::from_millis(1_100));
+        server.reply(KEYS, set(&[&old]).hold(&gate));
+        thread::scope(|scope| {
+            for _ in 0..1_000 {
+                let ask = || assert_refused(&ask(&stage, &token), status, reason);
+                thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, ask).unwrap();
+            }
+            if status == 401 {
+                wait_for(|| (stage.envoy.stat("http.ingress.downstream_rq_active") >= 900).then_some(())).unwrap();
+                gate.open();
+            }
+        });
+        assert!(!stage.envoy.trapped(), "{}", stage.envoy.log());
+        gate.open();
+    }
+    assert_allowed(&ask(&stage, &self::token(&old)));
+}
+
 #[test]
 fn a_flood_of_keys_that_nobody_knows_asks_for_few_fetches() {
     let key = SigningKey::new("a");

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use quick_cache::unsync::Cache;
 
-use super::{BySize, CACHE_BYTES, Endpoint, Introspection, State, form_encoded};
+use super::{BySize, CACHE_BYTES, Endpoint, Introspection, MAX_REFUSED, State, form_encoded};
 use crate::identity::jwt::claim_rules;
 use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
@@ -57,7 +57,7 @@ impl Introspection {
             }
             time
         };
-        let max_age = time("max_age", model.max_age, SECOND * 60, Duration::ZERO, HOUR);
+        let max_age = time("max_age", model.max_age, SECOND * 60, SECOND, HOUR);
         let timeout = time("timeout", model.timeout, SECOND * 2, SECOND / 10, HALF_A_MINUTE);
         let wait = time("wait", model.wait, SECOND * 2, SECOND / 10, HALF_A_MINUTE);
         let credentials = credentials(model, at, env, report);
@@ -76,6 +76,7 @@ impl Introspection {
             asked: HashMap::new(),
             under_way: HashMap::new(),
             known: Cache::with_weighter(usize::try_from(CACHE_BYTES / TYPICAL_ANSWER).unwrap_or(1), CACHE_BYTES, BySize),
+            refused: Cache::new(MAX_REFUSED),
             is_down: false,
         };
         Some(Self {

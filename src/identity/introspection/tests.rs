@@ -187,8 +187,15 @@ fn many_tokens_are_asked_about_a_few_at_a_time_and_no_more_than_so_many_wait() {
     assert_eq!((calls.len(), provider.poll(at(0)).len()), (MAX_UNDER_WAY, 0));
     provider.answered(calls[0].0, None, at(0)).unwrap();
     assert_eq!(provider.poll(at(0)).len(), 1);
+    // Who waited is gone by then, and nobody else waits behind them.
+    assert_eq!(provider.poll(at(3)).len(), 0);
+    assert_eq!(judge(&provider, "a good one", 3), WAITS);
+    assert_eq!(provider.poll(at(3)).len(), 0, "calls are still under way");
     // Calls whose answers never come are given up, and their tokens asked about when they come again.
-    assert_eq!(provider.poll(at(8)).len(), MAX_UNDER_WAY);
+    assert_eq!(judge(&provider, "a good one", 8), WAITS);
+    assert_eq!(judge(&provider, "another", 8), WAITS);
+    assert_eq!(provider.poll(at(8)).len(), 1);
+    assert_eq!(provider.state.borrow().under_way.len(), 1);
 }
 
 #[test]
@@ -219,6 +226,7 @@ fn what_cannot_work_is_reported() {
         ("client_id", json!(""), "/client_id"),
         ("audiences", json!([]), "/audiences"),
         ("max_age", json!("2h"), "/max_age"),
+        ("max_age", json!("0s"), "/max_age"),
         ("timeout", json!("1m"), "/timeout"),
         ("wait", json!("1m"), "/wait"),
         ("client_secret", json!({ "env": "SECRET", "previous": "OLD" }), "/client_secret/previous"),

@@ -68,6 +68,16 @@ struct State {
     asks_where: bool,
 }
 
+/// What follows from the time.
+pub(in crate::identity) struct Polled {
+    /// The call to make.
+    pub(in crate::identity) call: Option<(u64, Call)>,
+    /// Whether there are other keys than before: what those verified is not verified any more.
+    pub(in crate::identity) is_changed: bool,
+    /// Whether the issuer was asked meanwhile, here or elsewhere, so that requests that wait may be judged.
+    pub(in crate::identity) is_news: bool,
+}
+
 /// What became of an answer.
 pub(super) struct Arrival {
     /// How it went; `None` where another call follows.
@@ -112,20 +122,26 @@ impl RemoteKeys {
     }
 
     /// Does what is due: forgets keys that are too old, takes over what another worker fetched, or says what to ask.
-    /// The flag says whether there are other keys than before.
-    pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> (Option<(u64, Call)>, bool) {
+    pub(super) fn poll(&self, now: Duration, shared: &dyn SharedData) -> Polled {
         let mut state = self.state.borrow_mut();
-        let mut is_changed = state.schedule.expire(now) && self.replace(Vec::new());
-        if !state.schedule.is_due(now) {
-            return (None, is_changed);
+        let is_changed = state.schedule.expire(now) && self.replace(Vec::new());
+        let mut polled = Polled { call: None, is_changed, is_news: is_changed };
+        if state.schedule.is_due(now) {
+            let is_wanted = state.schedule.is_wanted();
+            if let Some(keys) = self.take_over(&mut state, now, shared) {
+                polled.is_changed |= self.replace(keys);
+                polled.is_news = true;
+                // What another worker fetched before the request came may lack its key as well.
+                if is_wanted {
+                    state.schedule.want(now);
+                }
+            }
         }
-        is_changed |= self.take_over(&mut state, now, shared);
-        if !state.schedule.is_due(now) {
-            return (None, is_changed);
+        if state.schedule.is_due(now) {
+            state.schedule.begin(now);
+            polled.call = Some(self.call(&mut state, &self.settings.endpoint, self.settings.discovers.is_some()));
         }
-        state.schedule.begin(now);
-        let is_discovery = self.settings.discovers.is_some();
-        (Some(self.call(&mut state, &self.settings.endpoint, is_discovery)), is_changed)
+        polled
     }
 
     /// Takes an answer, or that there is none. `None` is returned for an answer that nobody waits for.
@@ -145,6 +161,7 @@ impl RemoteKeys {
         if let (true, Some(issuer)) = (state.asks_where, &self.settings.discovers) {
             match body.and_then(|body| discovery::keys_endpoint(&body, issuer, &self.settings.endpoint)) {
                 Ok(endpoint) => {
+                    state.schedule.begin(now);
                     let call = Some(self.call(&mut state, &endpoint, false));
                     return Some(Arrival { result: None, call, is_changed: false });
                 }
@@ -192,18 +209,19 @@ impl RemoteKeys {
         (state.serial, call)
     }
 
-    /// What another worker fetched, where it is newer than what is here.
-    fn take_over(&self, state: &mut State, now: Duration, shared: &dyn SharedData) -> bool {
-        let Some(entry) = shared.get(&self.name) else { return false };
+    /// What another worker fetched, where it is newer than what is here, and of use.
+    fn take_over(&self, state: &mut State, now: Duration, shared: &dyn SharedData) -> Option<Vec<PublicKey>> {
+        let entry = shared.get(&self.name)?;
         let sealing = Sealing { name: &self.name, key: self.settings.shared_key.as_deref() };
-        let Some(Stored { fetched, max_age, set }) = sealing.open(&entry) else { return false };
+        let Stored { fetched, max_age, set } = sealing.open(&entry)?;
         let is_newer = state.schedule.fetched().is_none_or(|own| fetched > own);
-        if !is_newer || fetched > now.saturating_add(CLOCKS_APART) || set.len() > self.settings.max_size {
-            return false;
+        let is_ours = fetched <= now.saturating_add(CLOCKS_APART) && set.len() <= self.settings.max_size;
+        if !is_newer || !is_ours || now >= state.schedule.last_use(fetched, max_age) {
+            return None;
         }
-        let Ok(ReadSet { keys, .. }) = self.read(set) else { return false };
+        let ReadSet { keys, .. } = self.read(set).ok()?;
         state.schedule.succeed(fetched, max_age, chance(now, &self.name));
-        !state.schedule.expire(now) && self.replace(keys)
+        Some(keys)
     }
 
     fn read(&self, set: &[u8]) -> Result<ReadSet, Failure> {

@@ -75,11 +75,30 @@ impl Schedule {
     /// Keys came that were fetched at this moment and are fresh for as long as the server said, if it did. `chance` is
     /// below one.
     pub(super) fn succeed(&mut self, fetched: Duration, max_age: Option<Duration>, chance: f64) {
-        let Bounds { refresh, min_refresh, max_stale, .. } = self.bounds;
-        let fresh = max_age.unwrap_or(refresh).clamp(min_refresh, refresh);
-        self.held = Some((fetched, fetched.saturating_add(fresh).saturating_add(max_stale)));
+        let fresh = self.fresh(max_age);
+        self.held = Some((fetched, self.last_use(fetched, max_age)));
         self.next = fetched.saturating_add(fresh.mul_f64(0.95 - 0.15 * chance));
         (self.last, self.failures, self.is_wanted, self.under_way) = (Some((fetched, true)), 0, false, None);
+    }
+
+    /// Until when keys are used that were fetched at this moment.
+    pub(super) fn last_use(&self, fetched: Duration, max_age: Option<Duration>) -> Duration {
+        fetched.saturating_add(self.fresh(max_age)).saturating_add(self.bounds.max_stale)
+    }
+
+    fn fresh(&self, max_age: Option<Duration>) -> Duration {
+        max_age.unwrap_or(self.bounds.refresh).clamp(self.bounds.min_refresh, self.bounds.refresh)
+    }
+
+    /// Whether a request asks for a fetch out of turn.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
+    /// Asks for one, unless the keys at hand are from just now.
+    pub(super) fn want(&mut self, now: Duration) {
+        let recent = |(last, _): (Duration, bool)| now < last.saturating_add(self.bounds.min_interval);
+        self.is_wanted = !self.last.is_some_and(recent);
     }
 
     /// None came.

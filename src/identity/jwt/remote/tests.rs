@@ -55,7 +55,7 @@ fn kids(remote: &RemoteKeys) -> Vec<String> {
 
 /// Fetches at this moment, and gives what came of it.
 fn fetch(remote: &RemoteKeys, answer: Option<Answer>, now: Duration, data: &Data) -> Result<Vec<String>, Failure> {
-    let (serial, _) = remote.poll(now, data).0.expect("a call is due");
+    let (serial, _) = remote.poll(now, data).call.expect("a call is due");
     remote.answered(serial, answer, now, data).expect("an answer is awaited").result.expect("it was the last call")
 }
 
@@ -74,7 +74,7 @@ fn a_set_takes_the_place_of_the_one_before_and_says_whether_it_is_another() {
     ];
     let mut now = NOW;
     for (keys, expected, is_changed) in sets {
-        let (serial, _) = remote.poll(now, &data).0.expect("a call is due");
+        let (serial, _) = remote.poll(now, &data).call.expect("a call is due");
         let arrival = remote.answered(serial, set(keys), now, &data).expect("an answer is awaited");
         assert_eq!((arrival.result, arrival.is_changed), (Some(Ok(Vec::new())), is_changed), "{keys:?}");
         assert_eq!(kids(&remote), expected);
@@ -112,7 +112,7 @@ fn what_is_no_set_changes_nothing_until_the_keys_are_too_old() {
     }
     remote.poll(NOW + Duration::from_secs(899), &data);
     assert_eq!(kids(&remote).len(), 1);
-    assert!(remote.poll(NOW + Duration::from_secs(900), &data).1, "they are other ones than before");
+    assert!(remote.poll(NOW + Duration::from_secs(900), &data).is_changed, "they are other ones than before");
     assert_eq!(kids(&remote).len(), 0);
     assert_eq!(remote.age(now), None);
 }
@@ -120,9 +120,9 @@ fn what_is_no_set_changes_nothing_until_the_keys_are_too_old() {
 #[test]
 fn an_answer_is_taken_once_and_only_by_who_asked() {
     let (remote, data) = (RemoteKeys::new(settings()), Data::default());
-    let (serial, call) = remote.poll(NOW, &data).0.unwrap();
+    let (serial, call) = remote.poll(NOW, &data).call.unwrap();
     assert_eq!((&*call.cluster, call.max_body), ("idp", 10_000));
-    assert!(remote.poll(NOW, &data).0.is_none(), "one call at a time");
+    assert!(remote.poll(NOW, &data).call.is_none(), "one call at a time");
     assert!(remote.answered(serial.wrapping_sub(1), set(&[OTHER]), NOW, &data).is_none());
     assert!(remote.answered(serial, set(&[KEY]), NOW, &data).is_some());
     assert!(remote.answered(serial, set(&[OTHER]), NOW, &data).is_none());
@@ -146,12 +146,12 @@ fn what_one_worker_fetched_the_others_take_over() {
     let (one, other, data) = (RemoteKeys::new(settings()), RemoteKeys::new(settings()), Data::default());
     fetch(&one, set(&[KEY]), NOW, &data).unwrap();
     let later = NOW + Duration::from_secs(5);
-    let (call, is_changed) = other.poll(later, &data);
-    assert!(call.is_none() && is_changed);
+    let polled = other.poll(later, &data);
+    assert!(polled.call.is_none() && polled.is_changed && polled.is_news);
     assert_eq!((kids(&other), other.age(later)), (vec!["a".to_owned()], Some(Duration::from_secs(5))));
-    assert!(other.poll(later, &data).0.is_none());
+    assert!(other.poll(later, &data).call.is_none());
     // What is there already is not taken again: it is fetched.
-    assert!(other.poll(NOW + Duration::from_secs(300), &data).0.is_some());
+    assert!(other.poll(NOW + Duration::from_secs(300), &data).call.is_some());
 }
 
 #[test]
@@ -159,16 +159,16 @@ fn what_stands_in_shared_data_is_believed_only_under_the_right_name_and_key_and_
     let keyed = |key: &[u8]| RemoteKeys::new(Settings { shared_key: Some(key.to_vec()), ..settings() });
     let data = Data::default();
     fetch(&keyed(b"key"), set(&[KEY]), NOW, &data).unwrap();
-    let taken = |remote: RemoteKeys, now: Duration| remote.poll(now, &data).0.is_none();
+    let taken = |remote: RemoteKeys, now: Duration| remote.poll(now, &data).call.is_none();
     assert!(taken(keyed(b"key"), NOW));
     assert!(!taken(keyed(b"other"), NOW));
     assert!(!taken(RemoteKeys::new(Settings { max_keys: 5, ..settings() }), NOW), "another provider");
     assert!(!taken(keyed(b"key"), NOW - Duration::from_secs(60)), "from the future");
     assert!(!taken(keyed(b"key"), NOW + Duration::from_secs(300)), "it is time to fetch");
     let stale = keyed(b"key");
-    assert!(stale.poll(NOW + Duration::from_secs(300), &data).1, "and yet better than nothing");
+    assert!(stale.poll(NOW + Duration::from_secs(300), &data).is_changed, "and yet better than nothing");
     let past = keyed(b"key");
-    assert!(!past.poll(NOW + Duration::from_secs(900), &data).1 && past.keys().is_empty());
+    assert!(!past.poll(NOW + Duration::from_secs(900), &data).is_changed && past.keys().is_empty());
 }
 
 #[test]
@@ -177,18 +177,64 @@ fn a_discovery_document_leads_to_the_keys() {
     let discovers =
         || Settings { discovers: Some(issuer.to_owned()), endpoint: document_of(issuer).unwrap(), ..settings() };
     let (remote, data) = (RemoteKeys::new(discovers()), Data::default());
-    let (first, call) = remote.poll(NOW, &data).0.unwrap();
+    let (first, call) = remote.poll(NOW, &data).call.unwrap();
     assert!(call.head.contains(&(":path", "/.well-known/openid-configuration".into())));
     let document = r#"{"issuer": "https://idp.example", "jwks_uri": "https://keys.example/k"}"#;
     let arrival = remote.answered(first, answer(document), NOW, &data).unwrap();
     let (second, call) = arrival.call.unwrap();
     assert!(arrival.result.is_none() && call.head.contains(&(":authority", "keys.example".into())));
     assert!(remote.answered(first, answer(document), NOW, &data).is_none(), "it was taken");
-    assert!(remote.poll(NOW, &data).0.is_none(), "one call at a time");
+    assert!(remote.poll(NOW, &data).call.is_none(), "one call at a time");
     assert_eq!(remote.answered(second, set(&[KEY]), NOW, &data).unwrap().result, Some(Ok(Vec::new())));
     let stranger = RemoteKeys::new(discovers());
     let document = document.replace("idp.example", "idp.example.evil");
     assert_eq!(fetch(&stranger, answer(&document), NOW, &Data::default()), Err(Failure::Issuer));
+}
+
+/// Another worker that fetched this at this moment, under `max-age` if that is given.
+fn elsewhere(fetched: Duration, max_age: Option<&str>, data: &Data) {
+    let theirs = RemoteKeys::new(settings());
+    let (serial, _) = theirs.poll(fetched, &Data::default()).call.unwrap();
+    let mut head = vec![(":status", "200")];
+    head.extend(max_age.map(|age| ("cache-control", age)));
+    let answer = Answer { head: Headers::from_pairs(head), body: set(&[KEY]).unwrap().body };
+    assert_eq!(theirs.answered(serial, Some(answer), fetched, data).unwrap().result, Some(Ok(Vec::new())));
+}
+
+#[test]
+fn keys_of_another_worker_that_are_too_old_do_not_make_ours_immortal() {
+    let (ours, data) = (RemoteKeys::new(settings()), Data::default());
+    fetch(&ours, set(&[KEY]), NOW, &data).unwrap();
+    elsewhere(NOW + Duration::from_secs(10), Some("max-age=0"), &data);
+    let mut now = NOW + Duration::from_secs(700);
+    while now < NOW + Duration::from_secs(900) {
+        assert_eq!(kids(&ours), ["a"]);
+        if let Some((serial, _)) = ours.poll(now, &data).call {
+            ours.answered(serial, None, now, &data);
+        }
+        now += Duration::from_secs(20);
+    }
+    ours.poll(now, &data);
+    assert!(kids(&ours).is_empty());
+}
+
+#[test]
+fn what_another_worker_fetched_settles_who_waits_and_swallows_no_fetch() {
+    let (ours, data) = (RemoteKeys::new(settings()), Data::default());
+    fetch(&ours, set(&[KEY]), NOW, &data).unwrap();
+    elsewhere(NOW + Duration::from_secs(20), None, &data);
+    // Just now: the same keys, and the issuer is not asked again.
+    let soon = NOW + Duration::from_secs(21);
+    assert_eq!(ours.miss(soon), Miss::Awaits);
+    let polled = ours.poll(soon, &data);
+    assert!(polled.call.is_none() && polled.is_news && !polled.is_changed);
+    assert_eq!(ours.miss(soon), Miss::Unknown);
+    // A while ago: it may have other keys by now, and is asked.
+    elsewhere(NOW + Duration::from_secs(40), None, &data);
+    let later = NOW + Duration::from_secs(60);
+    assert_eq!(ours.miss(later), Miss::Awaits);
+    let polled = ours.poll(later, &data);
+    assert!(polled.call.is_some() && polled.is_news);
 }
 
 #[test]
