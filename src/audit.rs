@@ -94,6 +94,10 @@ pub struct Record {
     /// How many of its values were redacted.
     #[serde(skip_serializing_if = "is_zero")]
     pub request_redacted: u64,
+    /// What of the request does not fit what is described: a rule and a place, made of names that the policy, a schema or
+    /// R4 have. On a route that only reports, of a request that was let through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violation: Option<String>,
     /// Whether a body was let through unseen, by its media type.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unredacted_media_type: bool,

@@ -5,7 +5,7 @@
 //! [`Facts`], and only when a rule needs it.
 //!
 //! A request is judged in this order, and the first failure decides: header section, method, path, host, route, TLS,
-//! address, credentials, interaction, rules, redaction, body. It is held until it is judged, so nothing of a refused one
+//! address, credentials, interaction, rules, what is described of query and headers, redaction, body. It is held until it is judged, so nothing of a refused one
 //! reaches the upstream; its body leaves as it was judged, redacted where a profile applies. An answer is judged by its head, then streamed through the redactor; its head is held until the
 //! first redacted byte is there, so that a failure before it is a clean refusal. After it the stream is broken off.
 //!
@@ -26,6 +26,7 @@ mod reason;
 mod reply;
 mod request;
 mod route;
+mod validation;
 mod waiting;
 
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ use std::rc::Rc;
 
 use crate::audit::{Decision, Record};
 use crate::identity::{Principal, Refusal, SignatureVerifier, StandIn, StandInError};
+use crate::validate::Violation;
 use answer::Answer;
 use request::Pending;
 use route::Route;
@@ -106,6 +108,8 @@ pub struct Exchange {
     stated: Option<Rc<Principal>>,
     /// The redaction rules that the request used, and those that an answer had used when it was refused.
     used_rules: Vec<String>,
+    /// What of the request does not fit.
+    violation: Option<Violation>,
 }
 
 /// How far an exchange has come.
@@ -140,6 +144,7 @@ impl Exchange {
             forged: Vec::new(),
             stated: None,
             used_rules: Vec::new(),
+            violation: None,
         }
     }
 
@@ -271,7 +276,8 @@ impl Exchange {
     }
 
     fn reply(&self, reason: Reason) -> Reply {
-        Reply::refusal(reason, self.format(), self.record.request_id.as_deref())
+        let format = self.format();
+        Reply::about(reason, reason.status(), format, self.record.request_id.as_deref(), self.violation.as_ref())
     }
 
     fn format(&self) -> Format {

@@ -32,7 +32,7 @@
 //! | --- | --- |
 //! | `proxy`, [`cli`] | shells: callbacks and host calls, commands and documents |
 //! | [`exchange`] | the state machine of one exchange: events in, effects out |
-//! | [`access`], [`redact`], [`audit`], [`metrics`] | may they; what leaves; what is told |
+//! | [`access`], [`validate`], [`redact`], [`audit`], [`metrics`] | may they; what comes in; what leaves; what is told |
 //! | [`identity`], [`fhir`] | who asks; what a request means to a FHIR API |
 //! | [`json`], [`http`] | bytes, read strictly |
 //! | [`policy`] | what was written, what it says, what is wrong with it |
@@ -51,3 +51,4 @@ pub mod policy;
 #[cfg(target_os = "wasi")]
 mod proxy;
 pub mod redact;
+pub mod validate;

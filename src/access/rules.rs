@@ -105,7 +105,7 @@ impl Rules {
             return Ok(grant);
         }
         let (mut of_entries, mut search) = (Some(TypeSet::default()), grant.search);
-        for Entry { method, path, interaction } in whole.entries() {
+        for Entry { method, path, searches: _, interaction } in whole.entries() {
             let facts = Facts { method, path, interaction: Some(interaction), ..*facts };
             let of_entry = self.judge_one(caller, &facts)?;
             search &= of_entry.search;

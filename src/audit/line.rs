@@ -41,6 +41,7 @@ pub(super) fn write(record: &Record) -> String {
         redacted,
         request_profile,
         request_redacted,
+        violation,
         unredacted_media_type,
         aborted,
         latency_ms,
@@ -76,6 +77,7 @@ pub(super) fn write(record: &Record) -> String {
     line.optional_number("redacted", Some(*redacted).filter(|count| *count > 0));
     line.optional("request_profile", request_profile.as_deref());
     line.optional_number("request_redacted", Some(*request_redacted).filter(|count| *count > 0));
+    line.optional("violation", violation.as_deref());
     line.flag("unredacted_media_type", *unredacted_media_type);
     line.flag("aborted", *aborted);
     line.number("latency_ms", *latency_ms);
@@ -204,6 +206,7 @@ mod tests {
             redacted: 99,
             request_profile: name("other"),
             request_redacted: 1,
+            violation: text("max_count at _count"),
             unredacted_media_type: true,
             aborted: true,
             latency_ms: 1_234_567,

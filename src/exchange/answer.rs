@@ -139,12 +139,15 @@ impl Answer {
             return Err(Rule::AnswerStatus.into());
         }
         let coding = Coding::of(head);
-        let changes = match coding {
+        let mut changes = match coding {
             _ if self.plan.profile.is_some() => answer_head::changes(head, &self.plan),
             Ok(Some(_)) => answer_head::in_clear(head),
             // What is only looked into leaves as it came, and so does its head.
             Ok(None) | Err(_) => Vec::new(),
         };
+        if self.plan.profile.is_none() {
+            changes.extend(answer_head::inert());
+        }
         let mut effects = Effects { changes, ..Effects::default() };
         if end {
             self.left = true;

@@ -45,8 +45,17 @@ pub(super) fn changes(head: &Headers, plan: &Plan) -> Vec<Change> {
     names.dedup();
     let mut changes: Vec<Change> = names.into_iter().filter_map(|name| change(head, name, plan)).collect();
     changes.push(Change::Set("cache-control".into(), b"no-store".to_vec()));
-    changes.push(Change::Set("x-content-type-options".into(), b"nosniff".to_vec()));
+    changes.extend(inert());
     changes
+}
+
+/// Keeps a browser from running what somebody wrote into a resource: a narrative is XHTML, and a body that is read as
+/// another type than its own is whatever its bytes are.
+pub(super) fn inert() -> [Change; 2] {
+    [
+        Change::Set("x-content-type-options".into(), b"nosniff".to_vec()),
+        Change::Set("content-security-policy".into(), b"sandbox".to_vec()),
+    ]
 }
 
 /// What has to change in the head of an answer that leaves as it came, but in clear. A weak `ETag` stays, since it is not

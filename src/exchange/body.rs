@@ -12,6 +12,7 @@ use super::route::Limits;
 use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::json::{self, Event, Value};
+use crate::validate::Shape;
 
 /// What a body says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,24 +81,33 @@ impl Content {
             None if media_type.is_form() => Layout::Form,
             // JSON in another charset must not pass as something that is not looked into.
             None if essence.ends_with("json") => return Err(Rule::UnsupportedMediaType.into()),
+            // Nor must a body in parts, each of which may be anything.
+            None if essence.starts_with("multipart/") => return Err(Rule::UnsupportedMediaType.into()),
             None => Layout::Opaque,
         };
         Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
     }
 
     /// Checks the body, and completes the interaction with what it says. `path` is the request's. Answers whether a
-    /// resource that says it is not all there would be written over another.
+    /// resource that says it is not all there would be written over another. `shape` reads along.
     pub(super) fn inspect(
         self,
         body: &[u8],
         limits: &json::Limits,
         interaction: Option<&mut Interaction>,
         path: &str,
+        mut shape: Option<&mut Shape>,
     ) -> Result<bool, Reason> {
         match (self.layout, interaction) {
             (Layout::Json, Some(interaction)) => {
                 let mut scan = Scan::default();
-                json::walk(body, limits, |event| scan.visit(event)).map_err(refusal)?;
+                let visit = |event: Event<'_>| {
+                    scan.visit(event);
+                    if let Some(shape) = &mut shape {
+                        shape.visit(event);
+                    }
+                };
+                json::walk(body, limits, visit).map_err(refusal)?;
                 complete(interaction, &scan.findings, path)?;
                 return Ok(overwrites_by_part(interaction, &scan.findings));
             }

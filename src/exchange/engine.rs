@@ -20,6 +20,7 @@ use crate::policy::document::Node;
 use crate::policy::model::{self, Mode};
 use crate::policy::{self, Env, Loaded};
 use crate::redact::{self, Program};
+use crate::validate::schema;
 
 /// What verified tokens may take in memory.
 const TOKEN_CACHE_BYTES: usize = 4 << 20;
@@ -70,6 +71,7 @@ pub(super) struct Compiler<'c> {
     pub(super) loaded: &'c Loaded,
     pub(super) mode: Mode,
     pub(super) programs: &'c BTreeMap<String, Rc<Program>>,
+    pub(super) schemas: &'c schema::Compiled,
     router: &'c Router,
     providers: &'c Providers,
 }
@@ -205,6 +207,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     identity::check_key_routes(loaded, report);
     let own_headers = OwnHeaders::compile(loaded, &providers, env, report);
     let programs = redact::compile(loaded, env, report);
+    let schemas = schema::compile(loaded, report);
     let router = Router::compile(&model.routes, root.key("routes"), report);
     let pseudonyms = model.audit.key.as_ref().and_then(|secret| {
         let at = root.key("audit").key("key");
@@ -218,8 +221,15 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     if model.routes.iter().any(|route| route.addresses.is_some()) {
         access::addresses::warn_of_trust(root.key("routes"), report);
     }
-    let mut compiler =
-        Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers };
+    let mut compiler = Compiler {
+        report,
+        loaded,
+        mode: model.mode,
+        programs: &programs,
+        schemas: &schemas,
+        router: &router,
+        providers: &providers,
+    };
     compiler.check_name(&model.name, root.key("name"));
     if loaded.has_no_routes() {
         compiler

@@ -17,6 +17,7 @@ use crate::fhir::{Act, Interaction, InteractionKind};
 use crate::http::Headers;
 use crate::json;
 use crate::redact::{self, Format, Options, Program, Redactor};
+use crate::validate::shape::Shaped;
 
 /// Headers about the bytes that the client sent: a digest of what was taken out would tell it apart (RFC 9530).
 const OF_BODY: &[&str] = &["content-md5", "content-digest", "repr-digest", "digest"];
@@ -25,6 +26,8 @@ const OF_BODY: &[&str] = &["content-md5", "content-digest", "repr-digest", "dige
 pub(super) struct Body {
     pub(super) content: Content,
     pub(super) bytes: Vec<u8>,
+    /// Its shape as FHIR, where that is looked for.
+    pub(super) shaped: Option<Shaped>,
     /// The interaction as the head alone says it.
     pub(super) asked: Option<Interaction>,
 }
@@ -81,7 +84,7 @@ impl Exchange {
         let limits = json::Limits { max_depth: own.max_depth.saturating_add(8), max_string: usize::MAX, ..own };
         let limits = json::Limits { max_keys: limits.max_keys.saturating_add(1), ..limits };
         let mut asked = body.asked;
-        let inspected = body.content.inspect(&out, &limits, asked.as_mut(), judged.target.path());
+        let inspected = body.content.inspect(&out, &limits, asked.as_mut(), judged.target.path(), None);
         if inspected.is_err() || asked != judged.interaction {
             return Err(Rule::BodyMeaning.into());
         }

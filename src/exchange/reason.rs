@@ -94,6 +94,20 @@ rules! {
     BodyMeaning = "body_meaning" 422 "business-rule" "the body cannot be sent on as it was meant",
     /// A resource that says it is not all there would be written over the whole.
     PartialResource = "partial_resource" 422 "business-rule" "a redacted or subsetted resource cannot replace the whole",
+    /// A parameter of the query or form is not as described.
+    ParameterViolation = "parameter_violation" 400 "invalid" "a parameter is not as described",
+    /// A header is not as described.
+    HeaderViolation = "header_violation" 400 "invalid" "a header is not as described",
+    /// The request asks too much of a FHIR server.
+    FhirLimit = "fhir_limit" 400 "too-costly" "the request asks for too much at once",
+    /// The request asks for too many parts of an answer.
+    TooManyRanges = "too_many_ranges" 400 "too-costly" "the request asks for too many ranges",
+    /// A request with cookies came from a page that may not write.
+    CrossOrigin = "cross_origin" 403 "security" "requests from this page are not accepted",
+    /// The body is not valid by the route's JSON Schema.
+    SchemaViolation = "schema_violation" 422 "invariant" "the body is not valid by its schema",
+    /// The body is no FHIR document as R4 describes it.
+    NotFhirShape = "not_fhir_shape" 422 "structure" "the body is not what FHIR R4 describes",
     /// The body took too long to arrive.
     BodyTimeout = "body_timeout" 408 "timeout" "the body took too long",
     /// The module is short of memory.

@@ -1,12 +1,13 @@
 //! Answers of our own: FHIR `OperationOutcome` on `fhir` routes, problem documents (RFC 9457) elsewhere.
 //!
-//! A reply names the reason and the request, and nothing that the client sent. What has to do with credentials carries the
-//! challenge of RFC 6750 section 3.
+//! A reply names the reason and the request, where something does not fit its place and the rule, and nothing that the
+//! client sent. What has to do with credentials carries the challenge of RFC 6750 section 3.
 
 use serde_json::json;
 
 use super::reason::{Reason, Rule};
 use crate::identity::Refusal;
+use crate::validate::{Place, Violation};
 
 /// An answer in place of the upstream's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +47,20 @@ impl Reply {
     /// The reply for a refusal that keeps another status: the upstream's, where it was an error already.
     #[must_use]
     pub fn with_status(reason: Reason, status: u16, format: Format, request_id: Option<&str>) -> Self {
+        Self::about(reason, status, format, request_id, None)
+    }
+
+    /// The same, with what of the request does not fit.
+    pub(super) fn about(
+        reason: Reason,
+        status: u16,
+        format: Format,
+        request_id: Option<&str>,
+        violation: Option<&Violation>,
+    ) -> Self {
         let (media_type, body) = match format {
-            Format::OperationOutcome => ("application/fhir+json", operation_outcome(reason, request_id)),
-            Format::Problem => ("application/problem+json", problem(reason, status, request_id)),
+            Format::OperationOutcome => ("application/fhir+json", operation_outcome(reason, request_id, violation)),
+            Format::Problem => ("application/problem+json", problem(reason, status, request_id, violation)),
         };
         let mut headers = vec![
             ("content-type", media_type.into()),
@@ -68,22 +80,37 @@ impl Reply {
     }
 }
 
-fn operation_outcome(reason: Reason, request_id: Option<&str>) -> serde_json::Value {
+fn operation_outcome(reason: Reason, request_id: Option<&str>, violation: Option<&Violation>) -> serde_json::Value {
     let mut issue = json!({
         "severity": "error",
         "code": reason.issue(),
         "details": { "coding": [{ "code": reason.code() }], "text": reason.text() },
     });
-    if let (Some(id), Some(issue)) = (request_id, issue.as_object_mut()) {
-        issue.insert("diagnostics".to_owned(), format!("request {id}").into());
+    let said = violation.map(Violation::to_string).into_iter().chain(request_id.map(|id| format!("request {id}")));
+    let said: Vec<String> = said.collect();
+    if let (false, Some(issue)) = (said.is_empty(), issue.as_object_mut()) {
+        issue.insert("diagnostics".to_owned(), said.join("; ").into());
+    }
+    // What is a path of elements is a FHIRPath expression, too.
+    if let (Some(Violation { place, kind: Place::Element, .. }), Some(issue)) = (violation, issue.as_object_mut()) {
+        issue.insert("expression".to_owned(), json!([place]));
     }
     json!({ "resourceType": "OperationOutcome", "issue": [issue] })
 }
 
-fn problem(reason: Reason, status: u16, request_id: Option<&str>) -> serde_json::Value {
+fn problem(reason: Reason, status: u16, request_id: Option<&str>, violation: Option<&Violation>) -> serde_json::Value {
     let mut problem = json!({ "title": reason.text(), "status": status, "reason": reason.code() });
     if let (Some(id), Some(problem)) = (request_id, problem.as_object_mut()) {
         problem.insert("request_id".to_owned(), id.into());
+    }
+    if let (Some(Violation { place, kind, rule }), Some(problem)) = (violation, problem.as_object_mut()) {
+        let key = match kind {
+            Place::Pointer => "pointer",
+            Place::Element => "element",
+            Place::Parameter => "parameter",
+            Place::Header => "header",
+        };
+        problem.insert("violation".to_owned(), json!({ key: place, "rule": rule }));
     }
     problem
 }

@@ -14,7 +14,7 @@ use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
 use super::waiting::Stop;
-use super::{Exchange, Facts, Host, ReadBody, Stage};
+use super::{Exchange, Facts, Host, ReadBody, Stage, validation};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, TypeSet};
@@ -196,7 +196,10 @@ impl Exchange {
     fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool, host: &Host<'_>) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged, Some(head), None, host));
+            let judged = judged.without_body()?;
+            let grant = self.decide(&judged)?;
+            self.validate_head(&judged, head, end)?;
+            return self.let_through(judged, grant, Some(head), None, host);
         }
         judged.whole = forward::ask_for_whole(head);
         judged.reframing = Reframing::of(head);
@@ -204,6 +207,7 @@ impl Exchange {
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
             self.decide(&judged)?;
         }
+        self.validate_head(&judged, head, end)?;
         let content = Content::of(head, &judged.route.limits)?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
@@ -214,26 +218,35 @@ impl Exchange {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
-            0 => judged.without_body().and_then(|judged| self.judge_access(judged, None, None, host)),
+            0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
             _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                self.judge_access(judged, None, Some(body), host)
+                let grant = self.decide(&judged)?;
+                self.validate_body(&judged, &body)?;
+                self.let_through(judged, grant, None, Some(body), host)
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
     }
 
-    /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
-    /// The head is given unless what it asks for was noted before, since it was held.
-    fn judge_access(
+    /// A body was announced and had nothing in it.
+    fn judge_empty(&mut self, judged: Judged, host: &Host<'_>) -> Result<Effects, Reason> {
+        let grant = self.decide(&judged)?;
+        self.validate_empty(&judged)?;
+        self.let_through(judged, grant, None, None, host)
+    }
+
+    /// The last word on a request: what of the answer the caller may see, then what of the body is sent on. The head is
+    /// given unless what it asks for was noted before, since it was held.
+    fn let_through(
         &mut self,
         judged: Judged,
+        grant: Grant,
         head: Option<&Headers>,
         body: Option<Body>,
         host: &Host<'_>,
     ) -> Result<Effects, Reason> {
-        let grant = self.decide(&judged)?;
         let plan = Self::plan(&judged, grant.types)?;
         if plan.profile.is_some() && !grant.search {
             return Err(Rule::SearchNotGranted.into());
@@ -349,10 +362,12 @@ fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>
     let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
     let Judged { route, target, interaction, .. } = &mut judged;
     let asked = route.request_redact.as_ref().and(interaction.clone());
-    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path())? {
+    let mut shape = route.checks.reader(&content, interaction.as_ref());
+    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path(), shape.as_mut())? {
         return Err(Rule::PartialResource.into());
     }
-    Ok((judged, Body { content, bytes, asked }))
+    let shaped = shape.map(|shape| shape.finish(&bytes, &route.limits.json));
+    Ok((judged, Body { content, bytes, shaped, asked }))
 }
 
 fn method(head: &Headers) -> Result<Method, Reason> {
@@ -372,7 +387,7 @@ fn check_head(head: &Headers, uri: usize, limits: &Limits) -> Result<(), Reason>
     if head.len() > limits.headers || head.byte_len() > limits.header_bytes {
         return Err(Rule::HeadersTooLarge.into());
     }
-    Ok(())
+    validation::check_bulk(head, limits.cookie_bytes)
 }
 
 fn check_address(route: &Route, source: impl FnOnce() -> Option<IpAddr>) -> Result<(), Reason> {

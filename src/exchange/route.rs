@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::engine::Compiler;
+use super::validation::Checks;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
 use crate::http::{MediaType, decode};
@@ -51,6 +52,7 @@ pub(super) struct Route {
     pub(super) requirement: Requirement,
     pub(super) rules: Rules,
     pub(super) limits: Limits,
+    pub(super) checks: Checks,
     /// The entries of `redact`; a route without the key has none and does not redact.
     pub(super) redact: Option<Vec<View>>,
     /// The same for the bodies of requests.
@@ -74,6 +76,7 @@ pub(super) struct Limits {
     pub(super) uri: usize,
     pub(super) headers: usize,
     pub(super) header_bytes: usize,
+    pub(super) cookie_bytes: usize,
     pub(super) body: usize,
     pub(super) body_timeout: Duration,
     pub(super) content_types: Vec<String>,
@@ -128,6 +131,7 @@ impl Route {
         let views = redact.iter().flatten().map(|view: &View| (&view.when, view.profile.is_some()));
         rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
+        let checks = Checks::compile(route, compiler.schemas, compiler.loaded, at, compiler.report);
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
@@ -139,6 +143,7 @@ impl Route {
             requirement: requirement?,
             rules,
             limits: Limits::of(request),
+            checks,
             redact,
             request_redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
@@ -250,6 +255,14 @@ impl Limits {
             body_timeout,
             json,
             redact: _,
+            max_cookie_bytes,
+            // What is described is compiled by `validation`.
+            origins: _,
+            query: _,
+            headers: _,
+            form: _,
+            schema: _,
+            shape: _,
         } = request;
         let size = |size: Option<model::Size>, default: usize| {
             size.map_or(default, |model::Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
@@ -261,6 +274,7 @@ impl Limits {
             uri: size(*max_uri, 8 << 10),
             headers: max_headers.unwrap_or(100),
             header_bytes: size(*max_header_bytes, 60 << 10),
+            cookie_bytes: size(*max_cookie_bytes, 16 << 10),
             body,
             body_timeout: body_timeout.map_or(Duration::from_secs(10), |model::Duration(time)| time),
             content_types: content_types

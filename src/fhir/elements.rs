@@ -106,8 +106,15 @@ impl Type {
     /// The element of this name, as JSON has it.
     #[must_use]
     pub fn element(self, name: &str) -> Option<&'static Element> {
+        self.indexed_element(name).map(|(_, element)| element)
+    }
+
+    /// The element of this name and its place among the type's.
+    #[must_use]
+    pub fn indexed_element(self, name: &str) -> Option<(usize, &'static Element)> {
         let elements = self.elements();
-        elements.binary_search_by(|element| element.name.cmp(name)).ok().and_then(|index| elements.get(index))
+        let index = elements.binary_search_by(|element| element.name.cmp(name)).ok()?;
+        elements.get(index).map(|element| (index, element))
     }
 
     /// The elements that a choice stands for: those of `value[x]`, which FHIRPath calls `value`.

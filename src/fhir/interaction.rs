@@ -118,6 +118,8 @@ pub struct Entry {
     pub method: Method,
     /// Its path, the base in front.
     pub path: String,
+    /// Its query, and the search of its condition (`ifNoneExist`).
+    pub searches: Vec<Box<str>>,
     /// What it asks.
     pub interaction: Interaction,
 }

@@ -8,6 +8,7 @@ mod redaction;
 mod route;
 mod scan;
 mod units;
+mod validate;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use route::{
 };
 pub use scan::{Configured, Detector, DetectorName, MrnOptions, ScanOptions};
 pub use units::{Duration, Secret, Size, Timestamp};
+pub use validate::{FhirLimits, Others, Parameter, ParameterList, SchemaChoice, Shape, ValueForm};
 
 /// A Carewarden policy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -47,6 +49,13 @@ pub struct Policy {
     /// What is taken out of answers, by name.
     #[serde(default)]
     pub redaction: BTreeMap<String, Profile>,
+    /// JSON Schemas of bodies by name, in draft 2020-12 or, where `$schema` says so, draft 7. They refer to parts of
+    /// themselves alone.
+    #[serde(default)]
+    pub schemas: BTreeMap<String, serde_json::Value>,
+    /// Whether `format` in schemas is an assertion.
+    #[serde(default)]
+    pub schema_formats: bool,
     /// What a route takes where it does not say.
     #[serde(default)]
     pub defaults: RouteDefaults,

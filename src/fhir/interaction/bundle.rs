@@ -76,5 +76,6 @@ fn read_entry(base: &str, request: EntryRequest<'_>) -> Result<Entry, FhirError>
         return Err(FhirError::Entry);
     }
     let path = format!("{base}{}", target.path());
-    Ok(Entry { method, path, interaction })
+    let searches = target.query().into_iter().chain(if_none_exist).map(Box::from).collect();
+    Ok(Entry { method, path, searches, interaction })
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Mode;
 use super::units::{Duration, Size};
+use super::validate::{FhirLimits, Parameter, ParameterList, SchemaChoice, Shape};
 
 /// A route. A key that it does not set comes from `defaults`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -86,6 +87,9 @@ pub struct Match {
 pub struct Fhir {
     /// The path of its base, for example `/fhir`; `:name` takes one segment.
     pub base: String,
+    /// How much a request may ask of the server.
+    #[serde(default)]
+    pub limits: FhirLimits,
 }
 
 /// Where a request may come from. `deny` comes first; what is in neither list is refused when `allow` is there.
@@ -197,6 +201,21 @@ pub struct RequestChecks {
     pub body_timeout: Option<Duration>,
     /// Limits on JSON bodies.
     pub json: JsonLimits,
+    /// The longest cookies, all of a request together: 16KiB when absent.
+    pub max_cookie_bytes: Option<Size>,
+    /// Origins of pages (`https://app.example`) that may write with cookies, beside the host's own. Where the list is
+    /// there, even empty, a request with cookies and a method that writes is refused when it came from another page.
+    pub origins: Option<Vec<String>>,
+    /// What the query has to be.
+    pub query: Option<ParameterList>,
+    /// What headers have to be, by name in small letters. Others pass.
+    pub headers: BTreeMap<String, Parameter>,
+    /// What a body of type `application/x-www-form-urlencoded` has to be.
+    pub form: Option<ParameterList>,
+    /// What JSON bodies have to be.
+    pub schema: Option<SchemaChoice>,
+    /// What happens to a FHIR body that R4 does not describe so: it passes and is recorded when absent.
+    pub shape: Option<Shape>,
     /// What is taken out of bodies before they are sent on, for whom: the first entry whose `when` holds; none is a
     /// refusal. Bodies leave as they came when absent. A profile refuses forms, patches and what is not JSON.
     pub redact: Option<Vec<Redact>>,

@@ -1,0 +1,277 @@
+//! What a request has to be like, beside who may make it: the glue between an exchange and [`crate::validate`].
+//!
+//! Queries and headers are checked when the head is here and the rules have allowed what they can allow by then; bodies
+//! when they are whole and the rules have had the last word. So who may do nothing learns nothing of what is described.
+
+use super::Exchange;
+use super::body::{Content, Layout};
+use super::outgoing::Body;
+use super::reason::{Reason, Rule};
+use super::request::Judged;
+use crate::fhir::{Act, Interaction, InteractionKind};
+use crate::http::{Headers, Method};
+use crate::policy::Loaded;
+use crate::policy::diagnostic::{Code, Report};
+use crate::policy::document::Node;
+use crate::policy::model;
+use crate::validate::shape::Shaped;
+use crate::validate::{FhirLimits, Fields, Origins, Parameters, Schemas, Shape, Violation, schema};
+
+/// The most ranges that a request may ask for: many small ones, or overlapping ones, cost an upstream much more than they
+/// cost a client.
+const MAX_RANGES: usize = 16;
+
+/// Headers that ask for parts; the second is an old name that some servers still take.
+const RANGES: &[&str] = &["range", "request-range"];
+
+/// What a route's requests are checked by.
+#[derive(Debug)]
+pub(super) struct Checks {
+    query: Option<Parameters>,
+    form: Option<Parameters>,
+    headers: Fields,
+    schemas: Option<Schemas>,
+    shape: model::Shape,
+    limits: Option<FhirLimits>,
+    /// Whose pages may write with cookies.
+    pub(super) origins: Option<Origins>,
+}
+
+/// Why a request is refused, and what exactly does not fit.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    reason: Reason,
+    violation: Option<Violation>,
+}
+
+impl Misfit {
+    fn new(rule: Rule, violation: Violation) -> Self {
+        Self { reason: rule.into(), violation: Some(violation) }
+    }
+}
+
+impl From<Rule> for Misfit {
+    fn from(rule: Rule) -> Self {
+        Self { reason: rule.into(), violation: None }
+    }
+}
+
+impl Checks {
+    /// Compiles what a route says at `at`.
+    pub(super) fn compile(
+        route: &model::Route,
+        schemas: &schema::Compiled,
+        loaded: &Loaded,
+        at: &Node,
+        report: &mut Report,
+    ) -> Self {
+        let request = &route.request;
+        let is_fhir = route.fhir.is_some();
+        let at = at.key("request");
+        let parameters = |written: &Option<model::ParameterList>, key: &str, report: &mut Report| {
+            written.as_ref().map(|written| Parameters::compile(written, is_fhir, at.key(key), report))
+        };
+        // One in `defaults` is meant for the others.
+        if !is_fhir && at.get("shape").is_some_and(|shape| shape.pointer.starts_with("/routes/")) {
+            let hint = report.error(at.key("shape"), Code::InvalidValue, "only a `fhir` route has documents of R4");
+            hint.help("take it out, or say `fhir`");
+        }
+        for (index, listed) in request.content_types.iter().flatten().enumerate() {
+            if listed.to_ascii_lowercase().starts_with("multipart/") {
+                let at = at.key("content_types").item(index);
+                let hint = report.error(at, Code::NotSupported, "bodies in several parts are not looked into");
+                hint.help("take it out; such bodies are always refused");
+            }
+        }
+        let compile_schemas = |choice: &model::SchemaChoice, report: &mut Report| {
+            Schemas::compile(choice, is_fhir, schemas, loaded, at.key("schema"), report)
+        };
+        Self {
+            query: parameters(&request.query, "query", report),
+            form: parameters(&request.form, "form", report),
+            headers: Fields::compile(&request.headers, at.key("headers"), report),
+            schemas: request.schema.as_ref().and_then(|choice| compile_schemas(choice, report)),
+            shape: if is_fhir { request.shape.unwrap_or_default() } else { model::Shape::Off },
+            limits: route.fhir.as_ref().map(|fhir| FhirLimits::new(&fhir.limits)),
+            origins: request.origins.as_ref().map(|written| Origins::compile(written, at.key("origins"), report)),
+        }
+    }
+
+    /// What reads the shape of a body, where that is looked for.
+    pub(super) fn reader(&self, content: &Content, interaction: Option<&Interaction>) -> Option<Shape> {
+        let holds_resource = interaction.is_some_and(|interaction| match interaction.act() {
+            Act::Operation(name) => &**name != "$graphql",
+            // A patch by FHIRPath is a resource, any other is not.
+            Act::Rest(InteractionKind::Patch) => content.is_fhir,
+            Act::Rest(_) | Act::UnreadBundle => true,
+        });
+        let looks = self.shape != model::Shape::Off && content.layout == Layout::Json && !content.is_patch;
+        (looks && holds_resource).then(Shape::default)
+    }
+
+    /// Checks a query and the head's fields.
+    fn check_head(&self, method: &Method, query: Option<&str>, head: &Headers) -> Result<(), Misfit> {
+        if let Some(origins) = &self.origins
+            && head.first("cookie").is_some()
+        {
+            origins.check(method, head).map_err(|_| Rule::CrossOrigin)?;
+        }
+        self.headers.check(head).map_err(|found| Misfit::new(Rule::HeaderViolation, found))?;
+        let raw = query.unwrap_or_default().as_bytes();
+        self.check_search(raw)?;
+        if let Some(condition) = head.first("if-none-exist") {
+            self.check_search(condition)?;
+        }
+        check_parameters(self.query.as_ref(), raw)
+    }
+
+    fn check_search(&self, raw: &[u8]) -> Result<(), Misfit> {
+        let limits = self.limits.as_ref().filter(|_| !raw.is_empty());
+        limits.map_or(Ok(()), |limits| limits.check_search(raw)).map_err(|found| Misfit::new(Rule::FhirLimit, found))
+    }
+
+    /// Whether a request needs a body to be judged by a schema, and has none.
+    fn misses_body(&self, method: &Method, interaction: Option<&Interaction>) -> bool {
+        let writes = matches!(method, Method::Post | Method::Put | Method::Patch);
+        let by_form =
+            interaction.is_some_and(|interaction| matches!(interaction.act(), Act::Rest(InteractionKind::Search)));
+        matches!(self.schemas, Some(Schemas::One(_))) && writes && !by_form
+    }
+
+    /// Checks a whole body.
+    fn check_body(&self, judged: &Judged, body: &Body) -> Result<Option<Violation>, Misfit> {
+        let Body { content, bytes, shaped, .. } = body;
+        if content.layout == Layout::Form {
+            self.check_search(bytes)?;
+            check_parameters(self.form.as_ref(), bytes)?;
+        }
+        if let (Some(interaction), Some(limits)) = (&judged.interaction, &self.limits) {
+            let refuse = |found| Misfit::new(Rule::FhirLimit, found);
+            limits.check_entries(interaction.entries().len()).map_err(refuse)?;
+            let mut searches = interaction.entries().iter().flat_map(|entry| &entry.searches);
+            searches.try_for_each(|search| self.check_search(search.as_bytes()))?;
+        }
+        let reported = match shaped.as_ref().map(|shaped| fits(shaped, judged)) {
+            Some(Err(found)) if self.shape == model::Shape::Strict => return Err(Misfit::new(Rule::NotFhirShape, found)),
+            Some(Err(found)) => Some(found),
+            Some(Ok(())) | None => None,
+        };
+        self.check_schema(judged, content, bytes)?;
+        Ok(reported)
+    }
+
+    fn check_schema(&self, judged: &Judged, content: &Content, bytes: &[u8]) -> Result<(), Misfit> {
+        let Some(schemas) = &self.schemas else { return Ok(()) };
+        let refuse = |found: Option<Violation>| match found {
+            Some(found) => Misfit::new(Rule::SchemaViolation, found),
+            None => Rule::JsonLimit.into(),
+        };
+        match (content.layout, schemas) {
+            // A patch of a resource that has a schema says nothing that the schema could judge.
+            (Layout::Json, Schemas::ByType(_)) if content.is_patch || patches(judged) => {
+                match judged.interaction.as_ref() {
+                    Some(interaction) if interaction.resource().is_some_and(|kind| !schemas.names(kind)) => Ok(()),
+                    _ => Err(Rule::UnsupportedMediaType.into()),
+                }
+            }
+            (Layout::Json, _) => schemas.check(bytes).map_err(refuse),
+            (Layout::JsonLines, _) => {
+                let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+                lines.try_for_each(|line| schemas.check(line)).map_err(refuse)
+            }
+            // The form of a search is described by `form`.
+            (Layout::Form, _) if judged.interaction.is_some() => Ok(()),
+            (Layout::Form | Layout::Opaque, _) => Err(Rule::UnsupportedMediaType.into()),
+        }
+    }
+}
+
+fn patches(judged: &Judged) -> bool {
+    let is_patch = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
+    judged.interaction.as_ref().is_some_and(is_patch)
+}
+
+fn check_parameters(described: Option<&Parameters>, raw: &[u8]) -> Result<(), Misfit> {
+    let Some(described) = described else { return Ok(()) };
+    described.check(raw).map_err(|found| match found {
+        Some(found) => Misfit::new(Rule::ParameterViolation, found),
+        None => Rule::MalformedQuery.into(),
+    })
+}
+
+/// Whether a document has the shape that R4 gives it, and the ids of the paths that it is written to.
+fn fits(shaped: &Shaped, judged: &Judged) -> Result<(), Violation> {
+    if let Some(found) = &shaped.violation {
+        return Err(found.clone());
+    }
+    let updated = |interaction: &Interaction| match interaction.act() {
+        Act::Rest(InteractionKind::Update) => interaction.id().map(str::to_owned),
+        _ => None,
+    };
+    let Some(interaction) = &judged.interaction else { return Ok(()) };
+    if let Some(id) = updated(interaction) {
+        shaped.check_id(&id)?;
+    }
+    for (index, entry) in interaction.entries().iter().enumerate() {
+        if let Some(id) = updated(&entry.interaction) {
+            shaped.check_entry_id(index, &id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a request's head may not hold on any route: ranges and cookies beyond measure.
+pub(super) fn check_bulk(head: &Headers, cookie_bytes: usize) -> Result<(), Reason> {
+    for name in RANGES {
+        let ranges: usize = head.all(name).map(|value| value.split(|byte| *byte == b',').count()).sum();
+        if ranges > MAX_RANGES {
+            return Err(Rule::TooManyRanges.into());
+        }
+    }
+    let cookies: usize = head.all("cookie").map(<[u8]>::len).sum();
+    if cookies > cookie_bytes {
+        return Err(Rule::HeadersTooLarge.into());
+    }
+    Ok(())
+}
+
+impl Exchange {
+    /// Checks what the head says, once the rules have allowed it as far as the head goes.
+    pub(super) fn validate_head(&mut self, judged: &Judged, head: &Headers, end: bool) -> Result<(), Reason> {
+        let checks = &judged.route.checks;
+        let fits = checks.check_head(&judged.method, judged.target.query(), head);
+        self.refuse_misfit(fits)?;
+        if end { self.validate_empty(judged) } else { Ok(()) }
+    }
+
+    /// Checks a request that has no body.
+    pub(super) fn validate_empty(&mut self, judged: &Judged) -> Result<(), Reason> {
+        let checks = &judged.route.checks;
+        if checks.misses_body(&judged.method, judged.interaction.as_ref()) {
+            return Err(Rule::BodyNotRead.into());
+        }
+        // A form without parameters misses those that it has to have.
+        let is_form = judged.interaction.as_ref().is_some_and(|interaction| {
+            matches!(interaction.act(), Act::Rest(InteractionKind::Search)) && judged.method == Method::Post
+        });
+        let fits = if is_form { check_parameters(checks.form.as_ref(), &[]) } else { Ok(()) };
+        self.refuse_misfit(fits)
+    }
+
+    /// Checks a whole body, once the rules have allowed it.
+    pub(super) fn validate_body(&mut self, judged: &Judged, body: &Body) -> Result<(), Reason> {
+        let checked = judged.route.checks.check_body(judged, body);
+        let reported = self.refuse_misfit(checked)?;
+        self.record.violation = reported.map(|found| found.to_string());
+        Ok(())
+    }
+
+    /// Keeps what does not fit for the reply and the record.
+    fn refuse_misfit<T>(&mut self, checked: Result<T, Misfit>) -> Result<T, Reason> {
+        checked.map_err(|Misfit { reason, violation }| {
+            self.record.violation = violation.as_ref().map(Violation::to_string);
+            self.violation = violation;
+            reason
+        })
+    }
+}
