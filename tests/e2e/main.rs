@@ -15,6 +15,8 @@ mod answers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod described;
+#[cfg(test)]
 mod encodings;
 #[cfg(test)]
 mod forgery;
