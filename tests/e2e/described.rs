@@ -55,9 +55,8 @@ fn queries_headers_and_forms_are_judged_as_they_are_described() {
     described().refuses(&get("/orders?page=%c0%ae"), 400, "malformed_query");
     described().refuses(&Request::get("/orders"), 400, "header_violation");
     described().refuses(&get("/orders").header("x_tenant", "south"), 400, "header_violation");
-    let form = |body: &str| {
-        Request::new("POST", "/token").header("content-type", "application/x-www-form-urlencoded").body(body)
-    };
+    let form =
+        |body: &str| Request::new("POST", "/token").header("content-type", "application/x-www-form-urlencoded").body(body);
     described().allows(&form("grant_type=client_credentials&client_id=a"));
     described().refuses(&form("grant_type=client_credentials&client_id=a&client_id=b"), 400, "parameter_violation");
     described().refuses(&form("client_id=a"), 400, "parameter_violation");
@@ -68,7 +67,11 @@ fn queries_headers_and_forms_are_judged_as_they_are_described() {
 fn cookies_need_a_page_that_may_write_and_ranges_end() {
     let body = json!({ "item": "AB-1" });
     described().allows(&order(&body).header("cookie", "s=1").header("origin", "https://app.example"));
-    described().refuses(&order(&body).header("cookie", "s=1").header("origin", "https://evil.example"), 403, "cross_origin");
+    described().refuses(
+        &order(&body).header("cookie", "s=1").header("origin", "https://evil.example"),
+        403,
+        "cross_origin",
+    );
     described().refuses(&order(&body).header("cookie", "s=1"), 403, "cross_origin");
     let long = "x".repeat(80);
     let get = Request::get("/orders").header("x-tenant", "north");
@@ -80,7 +83,13 @@ fn cookies_need_a_page_that_may_write_and_ranges_end() {
 fn the_record_says_what_does_not_fit_and_nothing_that_was_sent() {
     let odd = json!({ "resourceType": "Patient", "name": [{ "family": "x", "shoeSize": 42 }] });
     described().allows(&fhir("POST", "/old/Patient", &odd));
-    let output = || described().envoy.output();
-    assert!(described().envoy.prints("unknown-element at Patient.name[0]"), "{}", output());
-    assert!(!output().contains("shoeSize"), "{}", output());
+    for record in described().envoy.audit("/old/Patient", 2) {
+        assert_eq!(record["violation"], "unknown-element at Patient.name[0]", "{record}");
+        assert_eq!((&record["decision"], &record["reason"]), (&json!("allow"), &json!("allowed")));
+        assert!(!record.to_string().contains("shoeSize"), "{record}");
+    }
+    described().refuses(&fhir("PUT", "/fhir/Patient/recorded", &odd), 422, "not_fhir_shape");
+    for record in described().envoy.audit("/fhir/Patient/recorded", 2) {
+        assert_eq!(record["violation"], "unknown-element at Patient.name[0]", "{record}");
+    }
 }

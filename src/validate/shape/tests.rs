@@ -144,7 +144,7 @@ fn a_type_that_comes_late_is_judged_all_the_same() {
         "unknown-element at Patient.name[0]"
     );
     assert_eq!(violation(r#"{"id": "x", "resourceType": 5}"#), "not-a-string at Resource.resourceType");
-    assert_eq!(violation(r#"{"id": "x", "a": {"resourceType": 5}, "resourceType": "Patient"}"#).is_empty(), false);
+    assert!(!violation(r#"{"id": "x", "a": {"resourceType": 5}, "resourceType": "Patient"}"#).is_empty());
 }
 
 #[test]
