@@ -341,7 +341,13 @@ fn escape(text: &str, random: &mut Random) -> String {
 fn no_spelling_of_a_query_hides_what_it_reaches() {
     let (at, mut report) = anywhere();
     let templates = [Template::compile("/**", &at, &mut report).unwrap()];
-    let base = Base::compile(&policy::model::Fhir { base: "/".to_owned() }, &templates, &at, &mut report).unwrap();
+    let base = Base::compile(
+        &policy::model::Fhir { base: "/".to_owned(), limits: policy::model::FhirLimits::default() },
+        &templates,
+        &at,
+        &mut report,
+    )
+    .unwrap();
     let parse = |method: &Method, path: &str, query: &str, form: Option<&str>| {
         let mut interaction = Interaction::parse(method, &base.below(path)?, Some(query), &Headers::default()).ok()?;
         if let Some(form) = form {
