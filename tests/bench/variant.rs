@@ -115,7 +115,7 @@ fn as_role(role: &str, variant: Variant) -> Variant {
 /// Ours, taking a Bundle of about 20 kB by a schema that looks at most of it, or without.
 fn posting(name: &'static str, title: &'static str, describe: impl FnOnce(&mut Value)) -> Variant {
     let mut policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
-    policy["schemas"] = json!({ "bundle": crate::resources::bundle_schema() });
+    policy["schemas"] = json!({ "bundle": crate::described::bundle_schema() });
     let mut route = json!({
         "name": "post", "match": { "methods": ["POST"], "paths": ["/fhir/Bundle"] }, "fhir": { "base": "/fhir" },
         "require_tls": false, "authorize": [{ "allow": { "roles": ["physician"] } }],
@@ -124,7 +124,7 @@ fn posting(name: &'static str, title: &'static str, describe: impl FnOnce(&mut V
     describe(&mut route["request"]);
     policy["routes"].as_array_mut().expect("routes").insert(0, route);
     let token = bearer(&token(0, "physician", Signer::Es256));
-    let request = crate::load::post("/fhir/Bundle", &token, crate::resources::small_bundle().as_bytes());
+    let request = crate::load::post("/fhir/Bundle", &token, crate::described::small_bundle().as_bytes());
     Variant {
         name,
         title,
