@@ -68,13 +68,13 @@ fuzz: ## run each of FUZZ_TARGETS for FUZZ_SECONDS
 
 # Advisories cannot be checked here: their database is not a package of a registry, and the tests need no other network.
 lint: targets ## format, clippy on host and wasm, documentation, licences
-	cargo fmt --check
+	cargo fmt --all --check
 	cd tests/fuzz && cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 	cd tests/fuzz && cargo clippy --locked --target-dir $(FUZZ) -- -D warnings
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	cargo clippy --lib --target wasm32-unknown-unknown -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	cargo test --quiet --test licences
 
 # BESIDE names modules, parted by commas, that are measured in the same run as the one that was built: an older one, say.

@@ -9,6 +9,7 @@
 //! policy, a schema or R4 have, and of indices. Nothing that was sent is in it, no value and no name: so it can stand in a
 //! reply and in a record.
 
+mod accept;
 mod limits;
 mod origin;
 mod parameters;
@@ -17,6 +18,7 @@ pub mod schema;
 pub mod shape;
 mod value;
 
+pub use accept::wants_other_format;
 pub use limits::FhirLimits;
 pub use origin::{Foreign, Origins};
 pub use parameters::{Fields, Parameters};

@@ -15,7 +15,7 @@ use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model;
 use crate::validate::shape::Shaped;
-use crate::validate::{FhirLimits, Fields, Origins, Parameters, Schemas, Shape, Violation, schema};
+use crate::validate::{FhirLimits, Fields, Origins, Parameters, Schemas, Shape, Violation, schema, wants_other_format};
 
 /// The most ranges that a request may ask for: many small ones, or overlapping ones, cost an upstream much more than they
 /// cost a client.
@@ -33,8 +33,9 @@ pub(super) struct Checks {
     schemas: Option<Schemas>,
     shape: model::Shape,
     limits: Option<FhirLimits>,
-    /// Whose pages may write with cookies.
-    pub(super) origins: Option<Origins>,
+    /// Whose pages may write with cookies, where any cookie asks for that; where it is not said, only one that is the
+    /// caller's credential does, and then the pages of the host itself may.
+    origins: Option<Origins>,
 }
 
 /// Why a request is refused, and what exactly does not fit.
@@ -109,15 +110,18 @@ impl Checks {
         (looks && holds_resource).then(Shape::default)
     }
 
-    /// Checks a query and the head's fields.
-    fn check_head(&self, method: &Method, query: Option<&str>, head: &Headers) -> Result<(), Misfit> {
-        if let Some(origins) = &self.origins
-            && head.first("cookie").is_some()
-        {
-            origins.check(method, head).map_err(|_| Rule::CrossOrigin)?;
+    /// Checks a query and the head's fields. `by_cookie` says whether the caller's credential was a cookie.
+    fn check_head(&self, judged: &Judged, head: &Headers, by_cookie: bool) -> Result<(), Misfit> {
+        let Judged { method, target, route, .. } = judged;
+        if route.fhir.is_some() && wants_other_format(head, &route.unredacted) {
+            return Err(Rule::NotAcceptable.into());
+        }
+        if head.first("cookie").is_some() && (by_cookie || self.origins.is_some()) {
+            let own = Origins::default();
+            self.origins.as_ref().unwrap_or(&own).check(method, head).map_err(|_| Rule::CrossOrigin)?;
         }
         self.headers.check(head).map_err(|found| Misfit::new(Rule::HeaderViolation, found))?;
-        let raw = query.unwrap_or_default().as_bytes();
+        let raw = target.query().unwrap_or_default().as_bytes();
         self.check_search(raw)?;
         if let Some(condition) = head.first("if-none-exist") {
             self.check_search(condition)?;
@@ -239,7 +243,8 @@ impl Exchange {
     /// Checks what the head says, once the rules have allowed it as far as the head goes.
     pub(super) fn validate_head(&mut self, judged: &Judged, head: &Headers, end: bool) -> Result<(), Reason> {
         let checks = &judged.route.checks;
-        let fits = checks.check_head(&judged.method, judged.target.query(), head);
+        let by_cookie = self.engine.providers().vouched_by_cookie(&judged.principal);
+        let fits = checks.check_head(judged, head, by_cookie);
         self.refuse_misfit(fits)?;
         if end { self.validate_empty(judged) } else { Ok(()) }
     }

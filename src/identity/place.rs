@@ -171,10 +171,7 @@ fn query_place(name: &str, at: &Node, report: &mut Report) -> Place {
 
 fn cookie_place(name: &str, at: &Node, report: &mut Report) -> Place {
     // What some readers decode is never the same name to all of them.
-    if is_token(name) && !name.contains(['%', '+']) {
-        let hint = report.warning(at, Code::Risky, "browsers send a cookie with requests that other sites make (CSRF)");
-        hint.help("have the upstream, or Envoy's csrf filter before us, check `Origin`; set the cookie `SameSite=Strict`");
-    } else {
+    if !is_token(name) || name.contains(['%', '+']) {
         report.error(at, Code::InvalidValue, "this is not the name of a cookie").help("write a name such as \"session\"");
     }
     Place::Cookie(name.into())

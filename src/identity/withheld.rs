@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::place::Place;
-use super::{Principal, Providers};
+use super::{Principal, Provider, Providers};
 
 impl Providers {
     /// The headers that must not go upstream with a request of this caller: every provider's, but those in which a
@@ -38,6 +38,13 @@ impl Providers {
     #[must_use]
     pub fn parameters(&self) -> Vec<&str> {
         self.places().filter_map(parameter).collect()
+    }
+
+    /// Whether a provider that vouched for this caller took a cookie for it, which a browser adds to requests of any page.
+    #[must_use]
+    pub fn vouched_by_cookie(&self, principal: &Principal) -> bool {
+        let by_cookie = |provider: &Provider| matches!(provider.place, Place::Cookie(_));
+        self.list.iter().any(|provider| by_cookie(provider) && principal.providers.contains(&provider.name))
     }
 
     fn places(&self) -> impl Iterator<Item = &Place> {

@@ -13,8 +13,7 @@ mod references;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use jsonschema::paths::LocationSegment;
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use carewarden_json_schema::{Draft, Problem, Step, Validator};
 use serde_json::Value;
 
 use super::{Place, Violation};
@@ -23,10 +22,6 @@ use crate::policy::Loaded;
 use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::{self, Node};
 use crate::policy::model::SchemaChoice;
-
-/// The most that a compiled pattern may take, and the table of its states, in bytes.
-const MAX_COMPILED: usize = 1 << 18;
-const MAX_STATES: usize = 1 << 20;
 
 /// Every schema of a policy, by name.
 pub type Compiled = BTreeMap<String, Rc<Schema>>;
@@ -66,16 +61,10 @@ impl Schema {
         if !references::check(at, report) {
             return None;
         }
-        let patterns = PatternOptions::regex().size_limit(MAX_COMPILED).dfa_size_limit(MAX_STATES);
-        let options = jsonschema::options()
-            .with_draft(draft)
-            .offline()
-            .with_pattern_options(patterns)
-            .should_validate_formats(formats)
-            .should_ignore_unknown_formats(!formats);
-        match options.build(schema) {
+        match Validator::compile(schema, draft, formats) {
             Ok(validator) => {
-                let locator = locate::without_collections(schema).and_then(|schema| options.build(&schema).ok());
+                let rewritten = locate::without_collections(schema);
+                let locator = rewritten.and_then(|schema| Validator::compile(&schema, draft, formats).ok());
                 Some(Self { validator, locator, names: names(schema) })
             }
             Err(error) => {
@@ -90,24 +79,24 @@ impl Schema {
         if self.validator.is_valid(document) {
             return Ok(());
         }
-        let located = self.locator.as_ref().and_then(|locator| locator.validate(document).err());
+        let located = self.locator.as_ref().and_then(|locator| locator.check(document).err());
         Err(match located {
-            Some(error) => Violation::new(Place::Pointer, self.place(&error), locate::keyword(error.kind()).to_owned()),
+            Some(error) => Violation::new(Place::Pointer, self.place(&error), locate::keyword(&error).to_owned()),
             None => Violation::new(Place::Pointer, "", "schema"),
         })
     }
 
     /// Where a document is not valid. Names that the schema does not have are the client's and not shown.
-    fn place(&self, error: &ValidationError<'_>) -> String {
+    fn place(&self, problem: &Problem) -> String {
         let mut place = String::new();
-        for segment in error.instance_path().segments() {
+        for step in &problem.place {
             place.push('/');
-            match segment {
-                LocationSegment::Index(index) => place.push_str(&index.to_string()),
-                LocationSegment::Property(name) if self.names.contains(&*name) => {
+            match step {
+                Step::Index(index) => place.push_str(&index.to_string()),
+                Step::Name(name) if self.names.contains(name.as_str()) => {
                     place.push_str(&name.replace('~', "~0").replace('/', "~1"));
                 }
-                LocationSegment::Property(_) => place.push('*'),
+                Step::Name(_) => place.push('*'),
             }
         }
         place
@@ -206,11 +195,11 @@ fn check_by_type(by_type: &BTreeMap<Box<str>, Rc<Schema>>, resource: &Value) -> 
 
 /// The draft that a schema is written in.
 fn draft(schema: &Value, at: &Node, report: &mut Report) -> Option<Draft> {
-    let Some(written) = schema.get("$schema") else { return Some(Draft::Draft202012) };
+    let Some(written) = schema.get("$schema") else { return Some(Draft::Latest) };
     let written = written.as_str().unwrap_or_default();
     match written.trim_end_matches('#').trim_start_matches("https://").trim_start_matches("http://") {
-        "json-schema.org/draft/2020-12/schema" => Some(Draft::Draft202012),
-        "json-schema.org/draft-07/schema" => Some(Draft::Draft7),
+        "json-schema.org/draft/2020-12/schema" => Some(Draft::Latest),
+        "json-schema.org/draft-07/schema" => Some(Draft::Seven),
         _ => {
             let hint = report.error(at.key("$schema"), Code::NotSupported, "a draft of JSON Schema that is not supported");
             hint.help(
@@ -222,17 +211,16 @@ fn draft(schema: &Value, at: &Node, report: &mut Report) -> Option<Draft> {
 }
 
 /// Says what is wrong with a schema, where it stands.
-fn report_invalid(error: &ValidationError<'_>, at: &Node, report: &mut Report) {
+fn report_invalid(problem: &Problem, at: &Node, report: &mut Report) {
     let mut node = at;
-    for segment in error.instance_path().segments() {
-        node = match segment {
-            LocationSegment::Index(index) => node.item(index),
-            LocationSegment::Property(name) => node.key(&name),
+    for step in &problem.place {
+        node = match step {
+            Step::Index(index) => node.item(*index),
+            Step::Name(name) => node.key(name),
         };
     }
-    let keyword = error.kind().keyword();
     let is_pattern = node.pointer.ends_with("/pattern") || node.pointer.contains("/patternProperties");
-    match keyword {
+    match problem.keyword.as_str() {
         "format" | "pattern" if is_pattern => {
             let hint = report.error(node, Code::InvalidValue, "not a regular expression that can be run in linear time");
             hint.help("write it without look-around and back-references, and with smaller repetitions");
@@ -241,7 +229,7 @@ fn report_invalid(error: &ValidationError<'_>, at: &Node, report: &mut Report) {
             report.error(node, Code::InvalidValue, "a format that is not known").help("leave it out, or `schema_formats`");
         }
         _ => {
-            let message = format!("not a JSON Schema: {}", error.masked());
+            let message = format!("not a JSON Schema: {}", problem.message);
             report.error(node, Code::InvalidValue, message).help("see the draft that `$schema` names, 2020-12 without one");
         }
     }

@@ -46,6 +46,16 @@ pub(crate) fn get(path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\n{head}{headers}\r\n").into_bytes()
 }
 
+/// A `POST` of a FHIR document.
+pub(crate) fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: fhir.clinic.example\r\naccept: application/fhir+json\r\n\
+         content-type: application/fhir+json\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
 /// How much a slice asks.
 #[derive(Clone, Copy)]
 pub(crate) struct Slice {

@@ -18,6 +18,7 @@
 )]
 
 mod configuration;
+mod described;
 mod load;
 mod machine;
 mod report;

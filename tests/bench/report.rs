@@ -65,6 +65,8 @@ const TARGETS: &[(&str, Against, Bound)] = {
         ("redact_safe_harbor_vs_copy", Costs("bundle_copy", "bundle_safe_harbor"), Bound::AtLeast(0.50)),
         ("redact_safe_harbor_vs_serde_json", Costs("bundle_serde", "bundle_safe_harbor"), Bound::AtLeast(6.0)),
         ("redact_few_paths_vs_serde_json", Costs("bundle_serde", "bundle_redacted"), Bound::None),
+        ("json_schema_vs_none", Costs("post_unchecked", "post_schema"), Bound::AtLeast(0.50)),
+        ("shape_vs_none", Costs("post_unchecked", "post_shape"), Bound::AtLeast(0.50)),
         ("keys_and_routes_scaling", Costs("ours_many", "ours_few"), Bound::AtMost(1.2)),
         ("memory_while_streaming_mib", Memory, Bound::AtMost(8.0)),
         ("inspection", Missing("there is no injection inspection yet"), Bound::AtLeast(0.50)),

@@ -42,14 +42,14 @@ pub(crate) async fn start() -> io::Result<SocketAddr> {
 
 async fn serve(mut stream: TcpStream, answers: Arc<Answers>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut head = vec![0; 16 << 10];
+    let mut head = vec![0; 64 << 10];
     let mut filled = 0;
     loop {
         match stream.read(&mut head[filled..]).await? {
             0 => return Ok(()),
             count => filled += count,
         }
-        if !head[..filled].ends_with(b"\r\n\r\n") {
+        if !is_whole(&head[..filled]) {
             continue;
         }
         let asks_for = |path: &str| head[..filled].starts_with(format!("GET {path} ").as_bytes());
@@ -60,6 +60,14 @@ async fn serve(mut stream: TcpStream, answers: Arc<Answers>) -> io::Result<()> {
         }
         filled = 0;
     }
+}
+
+/// Whether a request is all there, its body too.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4) else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    request.len() >= end + length.unwrap_or(0_usize)
 }
 
 fn answer(body: &[u8]) -> Vec<u8> {

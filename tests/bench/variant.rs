@@ -163,6 +163,9 @@ fn all(slices: usize) -> Vec<Variant> {
             answer: Answer::Pseudonymous,
             ..as_role("research", redacting("bundle_safe_harbor", "1 MB: ours, Safe Harbor", BUNDLE))
         },
+        posting("post_unchecked", "20 kB POST: ours, nothing described", |_| ()),
+        posting("post_shape", "20 kB POST: ours, shape of R4", |request| request["shape"] = json!("strict")),
+        posting("post_schema", "20 kB POST: ours, JSON Schema", |request| request["schema"] = json!("bundle")),
         search(
             "bundle_serde",
             "1 MB: serde_json::Value",
@@ -187,6 +190,29 @@ pub(crate) fn redacting(name: &str, title: &str, path: &str) -> Variant {
 /// The same, asked for by who has another role.
 fn as_role(role: &str, variant: Variant) -> Variant {
     Variant { requests: same(BUNDLE, role), ..variant }
+}
+
+/// Ours, taking a Bundle of about 20 kB by a schema that looks at most of it, or without.
+fn posting(name: &'static str, title: &'static str, describe: impl FnOnce(&mut Value)) -> Variant {
+    let mut policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
+    policy["schemas"] = json!({ "bundle": crate::described::bundle_schema() });
+    let mut route = json!({
+        "name": "post", "match": { "methods": ["POST"], "paths": ["/fhir/Bundle"] }, "fhir": { "base": "/fhir" },
+        "require_tls": false, "authorize": [{ "allow": { "roles": ["physician"] } }],
+        "request": { "shape": "off" }, "response": { "redact": [{ "apply": "none" }] },
+    });
+    describe(&mut route["request"]);
+    policy["routes"].as_array_mut().expect("routes").insert(0, route);
+    let token = bearer(&token(0, "physician", Signer::Es256));
+    let request = crate::load::post("/fhir/Bundle", &token, crate::described::small_bundle().as_bytes());
+    Variant {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        filters: vec![ours(name, &policy.to_string())],
+        requests: Arc::new(Requests::Same(request)),
+        at_most: usize::MAX,
+        answer: Answer::Patient,
+    }
 }
 
 /// Ours with so many API keys and routes; the request needs the last of each.

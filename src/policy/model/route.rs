@@ -203,8 +203,9 @@ pub struct RequestChecks {
     pub json: JsonLimits,
     /// The longest cookies, all of a request together: 16KiB when absent.
     pub max_cookie_bytes: Option<Size>,
-    /// Origins of pages (`https://app.example`) that may write with cookies, beside the host's own. Where the list is
-    /// there, even empty, a request with cookies and a method that writes is refused when it came from another page.
+    /// Origins of pages (`https://app.example`) that may write with cookies, beside the host's own. A request whose
+    /// credential is a cookie and whose method writes is refused when it came from another page; where the list is there,
+    /// even empty, one with any cookie is.
     pub origins: Option<Vec<String>>,
     /// What the query has to be.
     pub query: Option<ParameterList>,

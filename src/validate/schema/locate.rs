@@ -5,7 +5,7 @@
 //! compiled from the same schema with each choice behind two of them, which means the same but for what a choice says about
 //! unevaluated members. Where a schema has both, only that a document is not valid can be told.
 
-use jsonschema::error::ValidationErrorKind;
+use carewarden_json_schema::Problem;
 use serde_json::{Map, Value, json};
 
 const CHOICES: &[&str] = &["anyOf", "oneOf"];
@@ -22,15 +22,14 @@ pub(super) fn without_collections(schema: &Value) -> Option<Value> {
 }
 
 /// The keyword that does not hold.
-pub(super) fn keyword(kind: &ValidationErrorKind) -> &str {
+pub(super) fn keyword(problem: &Problem) -> &str {
     let only = |value: &Value, key: &str| value.as_object().filter(|members| members.len() == 1)?.get(key).cloned();
-    if let ValidationErrorKind::Not { schema } = kind
-        && let Some(inner) = only(schema, "not")
+    if let Some(inner) = problem.negated.as_ref().and_then(|schema| only(schema, "not"))
         && let Some(choice) = CHOICES.iter().find(|choice| only(&inner, choice).is_some())
     {
         return choice;
     }
-    kind.keyword()
+    &problem.keyword
 }
 
 #[derive(Default)]
