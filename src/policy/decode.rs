@@ -21,7 +21,6 @@ use super::document::{Node, Value};
 const PLANNED: &[&str] = &[
     "schemas",
     "schema",
-    "inspect",
     "remote",
     "mtls",
     "introspection",

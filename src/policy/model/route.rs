@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Mode;
+use super::inspect::Inspect;
 use super::units::{Duration, Size};
 
 /// A route. A key that it does not set comes from `defaults`.
@@ -197,6 +198,9 @@ pub struct RequestChecks {
     pub body_timeout: Option<Duration>,
     /// Limits on JSON bodies.
     pub json: JsonLimits,
+    /// Whether and how requests are looked through for injection: `standard`, `strict`, `off` or an object; `off` when
+    /// absent. What cannot be looked through, such as a body that is neither JSON nor a form, is refused.
+    pub inspect: Option<Inspect>,
     /// What is taken out of bodies before they are sent on, for whom: the first entry whose `when` holds; none is a
     /// refusal. Bodies leave as they came when absent. A profile refuses forms, patches and what is not JSON.
     pub redact: Option<Vec<Redact>>,

@@ -1,0 +1,172 @@
+//! JSON bodies, judged string by string and key by key as the lexer meets them; in FHIR by what the R4 tables say.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::judge::{Inspection, JsonPlace, Nature, OverBudget, Place};
+use super::path::JsonPath;
+use super::rule::Target;
+use crate::fhir::elements::{Kind, Type};
+use crate::json::{Event, Value};
+
+/// Elements that hold expressions (`FHIRPath`, `XPath`, a mapping language) by definition, where R4 has them.
+const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant"];
+
+/// An open container.
+#[derive(Clone)]
+struct Frame {
+    /// Its key's place in the names; none for the root and elements of arrays.
+    key: Option<Range<usize>>,
+    /// What its `resourceType` says, once that was read.
+    resource: Option<Type>,
+}
+
+/// The inspection of a JSON body, or of one line.
+pub struct BodyInspection<'s> {
+    inspection: Inspection<'s>,
+    is_fhir: bool,
+    frames: Vec<Frame>,
+    names: String,
+    over: Option<OverBudget>,
+}
+
+impl<'s> BodyInspection<'s> {
+    /// Goes on with an inspection; `is_fhir` where the body's elements are those of R4.
+    #[must_use]
+    pub fn new(inspection: Inspection<'s>, is_fhir: bool) -> Self {
+        Self { inspection, is_fhir, frames: Vec::new(), names: String::new(), over: None }
+    }
+
+    /// Judges what the lexer met.
+    pub fn visit(&mut self, event: Event<'_>) {
+        if self.over.is_none() {
+            self.over = self.judge(event).err();
+        }
+    }
+
+    /// What was found. It counts only when the body was valid to its end.
+    pub fn finish(self) -> Result<Inspection<'s>, OverBudget> {
+        match self.over {
+            Some(over) => Err(over),
+            None => Ok(self.inspection),
+        }
+    }
+
+    fn judge(&mut self, event: Event<'_>) -> Result<(), OverBudget> {
+        if event.value == Value::End {
+            let key = self.frames.pop().and_then(|frame| frame.key);
+            key.into_iter().for_each(|key| self.names.truncate(key.start));
+            return Ok(());
+        }
+        if let Some(key) = event.key {
+            let place = At { frames: &self.frames, names: &self.names, key: Some(key) };
+            self.inspection.value(Target::JsonKey, Place::Json(&place), key.as_bytes())?;
+        }
+        match event.value {
+            Value::Object | Value::Array => {
+                let key = event.key.map(|key| {
+                    let start = self.names.len();
+                    self.names.push_str(key);
+                    start..self.names.len()
+                });
+                self.frames.push(Frame { key, resource: None });
+                Ok(())
+            }
+            Value::String(text) => self.string(event.key, text),
+            Value::Number(_) | Value::Bool(_) | Value::Null | Value::End => Ok(()),
+        }
+    }
+
+    fn string(&mut self, key: Option<&str>, text: &str) -> Result<(), OverBudget> {
+        if key == Some("resourceType")
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.resource = Type::named(text).filter(|of| of.kind() == Kind::Resource);
+        }
+        let at = At { frames: &self.frames, names: &self.names, key };
+        if self.is_fhir && key == Some("div") && at.is_narrative() {
+            return self.inspection.narrative(Place::Json(&at), text);
+        }
+        let (known, is_fhir) = (Cell::new(None), self.is_fhir);
+        let nature = || match known.get() {
+            Some(nature) => nature,
+            None => {
+                let nature = if is_fhir { at.nature() } else { Nature::Text };
+                known.set(Some(nature));
+                nature
+            }
+        };
+        self.inspection.judge(Target::Json, Place::Json(&at), text.as_bytes(), &nature)
+    }
+}
+
+/// A member or an element of the innermost container.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    frames: &'a [Frame],
+    names: &'a str,
+    key: Option<&'a str>,
+}
+
+impl<'a> At<'a> {
+    fn keys(self) -> impl Iterator<Item = Option<&'a str>> {
+        let outer = self.frames.iter().skip(1).map(move |frame| {
+            frame.key.clone().map(|key| self.names.get(key).unwrap_or_default())
+        });
+        outer.chain(std::iter::once(self.key))
+    }
+
+    /// The type of the element, if R4 has it. Only what stands where R4 has resources is one, whatever it says.
+    fn element(self) -> Option<Type> {
+        let mut of = self.frames.first()?.resource?;
+        let resources = self.frames.iter().skip(1).map(|frame| frame.resource).chain(std::iter::once(None));
+        for (key, resource) in self.keys().zip(resources) {
+            if let Some(key) = key {
+                of = match key.strip_prefix('_') {
+                    Some(key) if of.element(key).is_some_and(|element| element.of().kind() == Kind::Primitive) => {
+                        Type::twin()?
+                    }
+                    _ => of.element(key)?.of(),
+                };
+            }
+            if of.kind() == Kind::AnyResource
+                && let Some(resource) = resource
+            {
+                of = resource;
+            }
+        }
+        Some(of)
+    }
+
+    fn nature(self) -> Nature {
+        match (self.element(), self.key) {
+            (Some(of), _) if of.name() == "base64Binary" => Nature::Base64,
+            (Some(_), Some(key)) if CODE.contains(&key) => Nature::Code,
+            _ => Nature::Text,
+        }
+    }
+
+    /// Whether this is the markup of a narrative. Where a resource's type was not read yet, `text` is its narrative all the
+    /// same: R4 has it in every resource that can have one.
+    fn is_narrative(self) -> bool {
+        match self.element() {
+            Some(of) => of.name() == "xhtml",
+            None => {
+                let [.., resource, text] = self.frames else { return false };
+                let is_text = text.key.clone().and_then(|key| self.names.get(key)) == Some("text");
+                is_text && resource.resource.is_none()
+            }
+        }
+    }
+}
+
+impl JsonPlace for At<'_> {
+    fn is_at(&self, path: &JsonPath) -> bool {
+        path.leads_to(self.keys())
+    }
+
+    fn written(&self) -> String {
+        let step = |key: Option<&str>| key.map_or_else(|| "[*]".to_owned(), |key| format!(".{key}"));
+        std::iter::once("$".to_owned()).chain(self.keys().map(step)).collect()
+    }
+}
