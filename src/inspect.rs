@@ -37,3 +37,6 @@ pub use path::JsonPath;
 pub use resource::BodyInspection;
 pub use rule::{Class, Examples, Operator, Rule, Target};
 pub use settings::{Exemption, Level, Mode, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use super::judge::{Inspection, OverBudget, Place};
 use super::rule::Target;
-use crate::http::{Headers, QueryError, query};
+use crate::http::query::{self, QueryError};
+use crate::http::Headers;
 
 /// Headers that are no text for anybody to interpret: credentials, which are verified or hashed and not kept; what Envoy
 /// wrote or reads itself; and lists of a grammar of their own, full of quotes and semicolons.

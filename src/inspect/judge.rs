@@ -224,11 +224,11 @@ impl<'s> Inspection<'s> {
                     }
                     Test::Sqli => {
                         self.charge(shown.text.len(), SQLI_COST)?;
-                        barbacane_libinjection::detect_sqli(&condense(&shown.text)).is_injection()
+                        libinjectionrs::detect_sqli(&condense(&shown.text)).is_injection()
                     }
                     Test::Xss => {
                         self.charge(shown.text.len(), XSS_COST)?;
-                        barbacane_libinjection::detect_xss(&condense(&shown.text)).is_injection()
+                        libinjectionrs::detect_xss(&condense(&shown.text)).is_injection()
                     }
                     Test::Narrative(_) => false,
                 };

@@ -192,12 +192,12 @@ impl Pack {
 
 /// Letters, digits and what stands in codes, dates and numbers.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b".:-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b":-".contains(&byte)
 }
 
 fn plain_classes() -> [u16; 256] {
     let mut classes = [SPECIAL; 256];
-    for (byte, class) in (0_u8..).zip(&mut classes) {
+    for (byte, class) in (0_u8..=255).zip(&mut classes) {
         if is_plain(byte) {
             *class = 0;
         }
