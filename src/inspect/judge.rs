@@ -162,6 +162,12 @@ impl<'s> Inspection<'s> {
         (self.work, self.budget)
     }
 
+    /// Begins anew, with what is left of the budget.
+    pub(super) fn forget(&mut self) {
+        self.score = 0;
+        self.findings.clear();
+    }
+
     /// Charges a pass over bytes.
     pub(super) fn charge(&mut self, bytes: usize, cost: u64) -> Result<(), OverBudget> {
         self.work = self.work.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(cost));

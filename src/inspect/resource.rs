@@ -1,4 +1,8 @@
 //! JSON bodies, judged string by string and key by key as the lexer meets them; in FHIR by what the R4 tables say.
+//!
+//! What an element is depends on its resource's type, which may stand behind it: nothing orders members. Something found
+//! where the type was not known yet is judged again when all types are: the body is walked a second time, with the types
+//! that the first walk met. That is charged to the same budget, and no body without findings needs it.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -19,6 +23,8 @@ struct Frame {
     key: Option<Range<usize>>,
     /// What its `resourceType` says, once that was read.
     resource: Option<Type>,
+    /// Counts the containers of the body.
+    number: usize,
 }
 
 /// The inspection of a JSON body, or of one line.
@@ -28,13 +34,33 @@ pub struct BodyInspection<'s> {
     frames: Vec<Frame>,
     names: String,
     over: Option<OverBudget>,
+    /// How many containers have begun.
+    begun: usize,
+    /// The types of resources, by the number of their container.
+    types: Vec<(usize, Type)>,
+    /// Whether `types` are those of the whole body.
+    knows_types: bool,
+    /// Whether something was found where a type was not known.
+    is_unsettled: bool,
 }
 
 impl<'s> BodyInspection<'s> {
     /// Goes on with an inspection; `is_fhir` where the body's elements are those of R4.
     #[must_use]
     pub fn new(inspection: Inspection<'s>, is_fhir: bool) -> Self {
-        Self { inspection, is_fhir, frames: Vec::new(), names: String::new(), over: None }
+        Self { inspection, is_fhir, frames: Vec::new(), names: String::new(), over: None, begun: 0, types: Vec::new(), knows_types: false, is_unsettled: false }
+    }
+
+    /// What to walk the same body with once more, if that could change what was found.
+    #[must_use]
+    pub fn again(&mut self) -> bool {
+        if !self.is_unsettled || self.knows_types || self.over.is_some() {
+            return false;
+        }
+        self.inspection.forget();
+        self.types.sort_unstable();
+        (self.begun, self.knows_types, self.is_unsettled) = (0, true, false);
+        true
     }
 
     /// Judges what the lexer met.
@@ -69,7 +95,11 @@ impl<'s> BodyInspection<'s> {
                     self.names.push_str(key);
                     start..self.names.len()
                 });
-                self.frames.push(Frame { key, resource: None });
+                let number = self.begun;
+                self.begun += 1;
+                let known = self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
+                let resource = known.and_then(|known| self.types.get(known)).map(|(_, of)| *of);
+                self.frames.push(Frame { key, resource, number });
                 Ok(())
             }
             Value::String(text) => self.string(event.key, text),
@@ -82,11 +112,15 @@ impl<'s> BodyInspection<'s> {
             && let Some(frame) = self.frames.last_mut()
         {
             frame.resource = Type::named(text).filter(|of| of.kind() == Kind::Resource);
+            if !self.knows_types {
+                self.types.extend(frame.resource.map(|of| (frame.number, of)));
+            }
         }
         let at = At { frames: &self.frames, names: &self.names, key };
         if self.is_fhir && key == Some("div") && at.is_narrative() {
             return self.inspection.narrative(Place::Json(&at), text);
         }
+        let found = self.inspection.score();
         let (known, is_fhir) = (Cell::new(None), self.is_fhir);
         let nature = || match known.get() {
             Some(nature) => nature,
@@ -96,7 +130,9 @@ impl<'s> BodyInspection<'s> {
                 nature
             }
         };
-        self.inspection.judge(Target::Json, Place::Json(&at), text.as_bytes(), &nature)
+        self.inspection.judge(Target::Json, Place::Json(&at), text.as_bytes(), &nature)?;
+        self.is_unsettled |= is_fhir && self.inspection.score() > found && at.element().is_none();
+        Ok(())
     }
 }
 

@@ -86,7 +86,11 @@ fn what_plain_bytes_alone_pass_holds_for_no_rule() {
 fn body(body: &str, is_fhir: bool) -> Vec<String> {
     let settings = settings(Level::Standard);
     let mut inspection = BodyInspection::new(Inspection::new(&settings, body.len()).telling(), is_fhir);
-    json::walk(body.as_bytes(), &json::Limits::default(), |event| inspection.visit(event)).unwrap();
+    let limits = json::Limits::default();
+    json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
+    if inspection.again() {
+        json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
+    }
     let found = inspection.finish().unwrap();
     found.findings().iter().map(|found| format!("{} {}", found.rule, found.place.as_deref().unwrap_or("-"))).collect()
 }

@@ -47,8 +47,8 @@ impl Maker<'_> {
         of[self.number(of.len())].clone().into()
     }
 
-    fn resource(&mut self, of: Type) -> Value {
-        let mut resource = self.object(of, 0);
+    fn resource(&mut self, of: Type, depth: usize) -> Value {
+        let mut resource = self.object(of, depth);
         resource.insert("resourceType".to_owned(), of.name().into());
         Value::Object(resource)
     }
@@ -75,7 +75,7 @@ impl Maker<'_> {
     fn value(&mut self, of: Type, name: &str, depth: usize) -> Option<Value> {
         let pool = self.pool;
         Some(match of.kind() {
-            Kind::AnyResource if depth <= 2 => self.resource(Type::named("Observation").unwrap()),
+            Kind::AnyResource if depth <= 2 => self.resource(Type::named("Observation").unwrap(), DEPTH - 1),
             Kind::AnyResource => return None,
             Kind::Complex | Kind::Backbone | Kind::Resource => {
                 let object = self.object(of, depth);
@@ -119,7 +119,7 @@ fn resources_of_all_types_pass() {
     let (mut types, mut bytes) = (BTreeSet::new(), 0);
     for of in Type::all().filter(|of| of.kind() == Kind::Resource && !of.elements().is_empty()) {
         for seed in 1..=4 {
-            let resource = Maker { pool: &pool, seed }.resource(of);
+            let resource = Maker { pool: &pool, seed }.resource(of, 0);
             let text = resource.to_string();
             bytes += text.len();
             types.insert(of.name());
@@ -186,7 +186,7 @@ fn headers_and_cookies_pass() {
 fn a_body_of_a_megabyte_of_notes_passes() {
     let (pool, settings) = (pool(), settings(Level::Standard));
     let all: Vec<_> = pool.notes.iter().map(String::as_str).collect();
-    let text = all.join(". ").repeat(140);
+    let text = all.join(". ").repeat(260);
     let one = serde_json::to_string(&text).unwrap();
     assert!(one.len() > 900_000);
     assert_ne!(body(&settings, &format!(r#"{{"note": {one}}}"#), false), Verdict::OverBudget);

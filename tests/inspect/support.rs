@@ -78,6 +78,9 @@ pub(crate) fn body_with_work(settings: &Settings, body: &str, is_fhir: bool) -> 
     if json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).is_err() {
         return (Verdict::Unreadable, 0.0);
     }
+    if inspection.again() {
+        json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
+    }
     match inspection.finish() {
         Ok(found) => (Verdict::of(&found), found.work().0 as f64 / body.len() as f64),
         Err(_) => (Verdict::OverBudget, f64::INFINITY),
