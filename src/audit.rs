@@ -95,6 +95,9 @@ pub struct Record {
     /// How many of its values were redacted.
     #[serde(skip_serializing_if = "is_zero")]
     pub request_redacted: u64,
+    /// The inspection rules that held for the request, by their ids: it was refused for them, or only recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inspected: Vec<Rc<str>>,
     /// Whether a body was let through unseen, by its media type.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unredacted_media_type: bool,

@@ -4,10 +4,12 @@
 //! when all is well, 1 when it found something, 2 when it could not run.
 
 mod check;
+mod inspect;
 mod keygen;
 mod preset;
 mod progress;
 mod redact;
+mod rules;
 mod schema;
 mod simulation;
 mod style;
@@ -32,6 +34,8 @@ Examples:
   carewarden redact --preset hipaa-safe-harbor bundle.json
   carewarden redact --preset hipaa-safe-harbor --output redacted export/
   carewarden redact --policy policies/clinic/policy.json --profile billing --explain bundle.json
+  carewarden inspect request.json
+  carewarden rules
   carewarden keygen"
 )]
 struct Arguments {
@@ -45,6 +49,8 @@ enum Command {
     Test(test::Test),
     Redact(redact::Redact),
     Preset(preset::Preset),
+    Inspect(inspect::Inspect),
+    Rules(rules::Rules),
     Keygen(keygen::Keygen),
     Schema(schema::Schema),
 }
@@ -96,6 +102,8 @@ pub fn run() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Redact(redact) => redact.run(),
         Command::Preset(preset) => preset.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Rules(rules) => rules.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Schema(schema) => schema.run(),
     };

@@ -5,7 +5,7 @@
 //! [`Facts`], and only when a rule needs it.
 //!
 //! A request is judged in this order, and the first failure decides: header section, method, path, host, route, TLS,
-//! address, credentials, interaction, rules, redaction, body. It is held until it is judged, so nothing of a refused one
+//! address, credentials, interaction, rules, inspection of the head, redaction, body and its inspection. It is held until it is judged, so nothing of a refused one
 //! reaches the upstream; its body leaves as it was judged, redacted where a profile applies. An answer is judged by its head, then streamed through the redactor; its head is held until the
 //! first redacted byte is there, so that a failure before it is a clean refusal. After it the stream is broken off.
 //!
@@ -17,6 +17,7 @@ mod body;
 mod effect;
 mod engine;
 mod forward;
+mod inspection;
 mod noted;
 mod outgoing;
 mod partial;
@@ -249,6 +250,9 @@ impl Exchange {
     }
 
     fn reply(&self, reason: Reason) -> Reply {
+        if let (true, Some(rule)) = (reason == Rule::InjectionFound.into(), self.record.inspected.first()) {
+            return Reply::by_rule(reason, rule, self.format(), self.record.request_id.as_deref());
+        }
         Reply::refusal(reason, self.format(), self.record.request_id.as_deref())
     }
 

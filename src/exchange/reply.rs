@@ -37,6 +37,21 @@ impl Reply {
         Self::with_status(reason, reason.status(), format, request_id)
     }
 
+    /// The same for a refusal that a rule with an id of our own decided.
+    #[must_use]
+    pub fn by_rule(reason: Reason, rule: &str, format: Format, request_id: Option<&str>) -> Self {
+        let told = request_id.map_or_else(|| format!("rule {rule}"), |id| format!("rule {rule}, request {id}"));
+        let body = match format {
+            Format::OperationOutcome => operation_outcome(reason, Some(told)),
+            Format::Problem => {
+                let mut problem = problem(reason, reason.status(), request_id);
+                problem.as_object_mut().into_iter().for_each(|problem| drop(problem.insert("rule".to_owned(), rule.into())));
+                problem
+            }
+        };
+        Self { body: body.to_string().into_bytes(), ..Self::refusal(reason, format, request_id) }
+    }
+
     /// The reply of a module without a policy: Envoy should never ask it.
     #[must_use]
     pub fn without_policy() -> Self {
@@ -47,7 +62,10 @@ impl Reply {
     #[must_use]
     pub fn with_status(reason: Reason, status: u16, format: Format, request_id: Option<&str>) -> Self {
         let (media_type, body) = match format {
-            Format::OperationOutcome => ("application/fhir+json", operation_outcome(reason, request_id)),
+            Format::OperationOutcome => {
+                let told = request_id.map(|id| format!("request {id}"));
+                ("application/fhir+json", operation_outcome(reason, told))
+            }
             Format::Problem => ("application/problem+json", problem(reason, status, request_id)),
         };
         let mut headers = vec![
@@ -68,14 +86,14 @@ impl Reply {
     }
 }
 
-fn operation_outcome(reason: Reason, request_id: Option<&str>) -> serde_json::Value {
+fn operation_outcome(reason: Reason, diagnostics: Option<String>) -> serde_json::Value {
     let mut issue = json!({
         "severity": "error",
         "code": reason.issue(),
         "details": { "coding": [{ "code": reason.code() }], "text": reason.text() },
     });
-    if let (Some(id), Some(issue)) = (request_id, issue.as_object_mut()) {
-        issue.insert("diagnostics".to_owned(), format!("request {id}").into());
+    if let (Some(diagnostics), Some(issue)) = (diagnostics, issue.as_object_mut()) {
+        issue.insert("diagnostics".to_owned(), diagnostics.into());
     }
     json!({ "resourceType": "OperationOutcome", "issue": [issue] })
 }
@@ -107,6 +125,17 @@ mod tests {
         assert_eq!((reply.status, body["resourceType"].as_str()), (403, Some("OperationOutcome")));
         assert_eq!(body["issue"][0]["details"]["coding"][0]["code"], "no_rule_allows");
         assert_eq!(body["issue"][0]["diagnostics"], "request id-1");
+    }
+
+    #[test]
+    fn the_rule_that_decided_is_named() {
+        let reason = Reason::from(Rule::InjectionFound);
+        for (format, pointer) in [(Format::OperationOutcome, "/issue/0/diagnostics"), (Format::Problem, "/rule")] {
+            let reply = Reply::by_rule(reason, "sqli-union", format, Some("id-1"));
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            let named = body.pointer(pointer).and_then(|named| named.as_str()).unwrap();
+            assert!(reply.status == 403 && named.contains("sqli-union"), "{body}");
+        }
     }
 
     #[test]

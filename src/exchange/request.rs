@@ -8,6 +8,7 @@ use super::answer::{Answer, Plan};
 use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
+use super::inspection::{Findings, require_readable};
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
@@ -19,6 +20,7 @@ use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, Principal};
+use crate::inspect::Inspection;
 use crate::redact::Program;
 
 /// A request whose head was judged and whose body is awaited.
@@ -191,13 +193,20 @@ impl Exchange {
     fn expect_body(&mut self, mut judged: Judged, head: &Headers, end: bool) -> Result<Effects, Reason> {
         judged.changes = self.changes(&judged, head);
         if end {
-            return judged.without_body().and_then(|judged| self.judge_access(judged, None));
+            let judged = judged.without_body()?;
+            if judged.route.inspect.is_some() {
+                self.decide(&judged)?;
+                self.inspect_head(&judged, head)?;
+            }
+            return self.judge_access(judged, None);
         }
         // Who may do nothing of the kind need not send a body first.
         if judged.interaction.as_ref().is_none_or(|interaction| interaction.awaits() == Awaits::Nothing) {
             self.decide(&judged)?;
         }
+        self.inspect_head(&judged, head)?;
         let content = Content::of(head, &judged.route.limits)?;
+        require_readable(content, &judged.route)?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
         Ok(Effects::hold(timeout))
@@ -208,13 +217,36 @@ impl Exchange {
         let Pending { judged, content, size } = *pending;
         let judged = match size {
             0 => judged.without_body().and_then(|judged| self.judge_access(judged, None)),
-            _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
+            _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
                 self.judge_access(judged, Some((body, host)))
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
+    }
+
+    /// Checks a body, and completes with it what is known of the request.
+    fn inspect(
+        &mut self,
+        mut judged: Judged,
+        content: Content,
+        size: usize,
+        read: ReadBody<'_>,
+    ) -> Result<(Judged, Body), Reason> {
+        let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
+        let Judged { route, target, interaction, .. } = &mut judged;
+        let asked = route.request_redact.as_ref().and(interaction.clone());
+        let mut inspection = route.inspect.as_ref().map(|settings| Inspection::new(settings, bytes.len()));
+        let checked =
+            content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path(), inspection.as_mut())?;
+        if let Some(inspection) = &inspection {
+            self.heed(&route.clone(), Findings::of(inspection, checked.inspected))?;
+        }
+        if checked.overwrites_by_part {
+            return Err(Rule::PartialResource.into());
+        }
+        Ok((judged, Body { content, bytes, asked }))
     }
 
     /// The last word on a request: rules, then what of the answer the caller may see, then what of the body is sent on.
@@ -287,17 +319,6 @@ impl Exchange {
         changes.extend(forward::identify(&judged.principal, self.engine.identity_headers()));
         changes
     }
-}
-
-/// Checks a body, and completes with it what is known of the request.
-fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<(Judged, Body), Reason> {
-    let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
-    let Judged { route, target, interaction, .. } = &mut judged;
-    let asked = route.request_redact.as_ref().and(interaction.clone());
-    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path())? {
-        return Err(Rule::PartialResource.into());
-    }
-    Ok((judged, Body { content, bytes, asked }))
 }
 
 fn method(head: &Headers) -> Result<Method, Reason> {

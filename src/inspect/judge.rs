@@ -162,10 +162,15 @@ impl<'s> Inspection<'s> {
         (self.work, self.budget)
     }
 
-    /// Begins anew, with what is left of the budget.
-    pub(super) fn forget(&mut self) {
-        self.score = 0;
-        self.findings.clear();
+    /// How much was found, to return to.
+    pub(super) fn found(&self) -> (u32, usize) {
+        (self.score, self.findings.len())
+    }
+
+    /// Forgets what was found since, but not what it cost.
+    pub(super) fn return_to(&mut self, found: (u32, usize)) {
+        self.score = found.0;
+        self.findings.truncate(found.1);
     }
 
     /// Charges a pass over bytes.

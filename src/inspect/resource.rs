@@ -28,8 +28,10 @@ struct Frame {
 }
 
 /// The inspection of a JSON body, or of one line.
-pub struct BodyInspection<'s> {
-    inspection: Inspection<'s>,
+pub struct BodyInspection<'i, 's> {
+    inspection: &'i mut Inspection<'s>,
+    /// What was found before.
+    before: (u32, usize),
     is_fhir: bool,
     frames: Vec<Frame>,
     names: String,
@@ -44,20 +46,21 @@ pub struct BodyInspection<'s> {
     is_unsettled: bool,
 }
 
-impl<'s> BodyInspection<'s> {
+impl<'i, 's> BodyInspection<'i, 's> {
     /// Goes on with an inspection; `is_fhir` where the body's elements are those of R4.
     #[must_use]
-    pub fn new(inspection: Inspection<'s>, is_fhir: bool) -> Self {
-        Self { inspection, is_fhir, frames: Vec::new(), names: String::new(), over: None, begun: 0, types: Vec::new(), knows_types: false, is_unsettled: false }
+    pub fn new(inspection: &'i mut Inspection<'s>, is_fhir: bool) -> Self {
+        let before = inspection.found();
+        Self { inspection, before, is_fhir, frames: Vec::new(), names: String::new(), over: None, begun: 0, types: Vec::new(), knows_types: false, is_unsettled: false }
     }
 
-    /// What to walk the same body with once more, if that could change what was found.
+    /// Whether to walk the same body with it once more, since that could change what was found.
     #[must_use]
     pub fn again(&mut self) -> bool {
         if !self.is_unsettled || self.knows_types || self.over.is_some() {
             return false;
         }
-        self.inspection.forget();
+        self.inspection.return_to(self.before);
         self.types.sort_unstable();
         (self.begun, self.knows_types, self.is_unsettled) = (0, true, false);
         true
@@ -70,12 +73,9 @@ impl<'s> BodyInspection<'s> {
         }
     }
 
-    /// What was found. It counts only when the body was valid to its end.
-    pub fn finish(self) -> Result<Inspection<'s>, OverBudget> {
-        match self.over {
-            Some(over) => Err(over),
-            None => Ok(self.inspection),
-        }
+    /// Ends. What was found counts only when the body was valid to its end.
+    pub fn finish(self) -> Result<(), OverBudget> {
+        self.over.map_or(Ok(()), Err)
     }
 
     fn judge(&mut self, event: Event<'_>) -> Result<(), OverBudget> {

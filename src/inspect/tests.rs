@@ -85,13 +85,14 @@ fn what_plain_bytes_alone_pass_holds_for_no_rule() {
 /// The rules that a body breaks at a level.
 fn body(body: &str, is_fhir: bool) -> Vec<String> {
     let settings = settings(Level::Standard);
-    let mut inspection = BodyInspection::new(Inspection::new(&settings, body.len()).telling(), is_fhir);
+    let mut found = Inspection::new(&settings, body.len()).telling();
+    let mut inspection = BodyInspection::new(&mut found, is_fhir);
     let limits = json::Limits::default();
     json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
     if inspection.again() {
         json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
     }
-    let found = inspection.finish().unwrap();
+    inspection.finish().unwrap();
     found.findings().iter().map(|found| format!("{} {}", found.rule, found.place.as_deref().unwrap_or("-"))).collect()
 }
 

@@ -74,7 +74,8 @@ pub(crate) fn body(settings: &Settings, body: &str, is_fhir: bool) -> Verdict {
 /// The verdict, and what it cost for each byte.
 pub(crate) fn body_with_work(settings: &Settings, body: &str, is_fhir: bool) -> (Verdict, f64) {
     let limits = json::Limits { max_string: 1 << 24, max_depth: 64, max_keys: 1 << 20, ..json::Limits::default() };
-    let mut inspection = BodyInspection::new(Inspection::new(settings, body.len()).telling(), is_fhir);
+    let mut found = Inspection::new(settings, body.len()).telling();
+    let mut inspection = BodyInspection::new(&mut found, is_fhir);
     if json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).is_err() {
         return (Verdict::Unreadable, 0.0);
     }
@@ -82,7 +83,7 @@ pub(crate) fn body_with_work(settings: &Settings, body: &str, is_fhir: bool) -> 
         json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).unwrap();
     }
     match inspection.finish() {
-        Ok(found) => (Verdict::of(&found), found.work().0 as f64 / body.len() as f64),
+        Ok(()) => (Verdict::of(&found), found.work().0 as f64 / body.len() as f64),
         Err(_) => (Verdict::OverBudget, f64::INFINITY),
     }
 }
