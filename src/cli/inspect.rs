@@ -14,7 +14,8 @@ use crate::exchange::Engine;
 use crate::fhir::ResourceType;
 use crate::http::{Headers, JsonLayout, MediaType, Target as RequestTarget, query};
 use crate::inspect::{
-    self, BodyInspection, Finding, Inspection, Level, Mode, Pack, Place, Settings, Target, Unjudged, judge_head, judge_query,
+    self, BodyInspection, Finding, Inspection, Level, Mode, Pack, Place, Settings, Target, Unjudged, judge_head,
+    judge_query,
 };
 use crate::json as lexer;
 

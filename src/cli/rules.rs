@@ -34,8 +34,7 @@ impl Rules {
         if let Some(unknown) = self.ids.iter().find(|id| !pack.rules().any(|rule| rule.id == **id)) {
             return Err(CannotRun(format!("there is no rule `{unknown}`; `carewarden rules` lists them")));
         }
-        let rules: Vec<&Rule> =
-            pack.rules().filter(|rule| self.ids.is_empty() || self.ids.contains(&rule.id)).collect();
+        let rules: Vec<&Rule> = pack.rules().filter(|rule| self.ids.is_empty() || self.ids.contains(&rule.id)).collect();
         let mut out = std::io::stdout().lock();
         match self.format {
             Format::Json => writeln!(out, "{}", json!(rules))?,
@@ -55,8 +54,14 @@ fn print(rule: &Rule, out: &mut impl Write) -> Result<(), CannotRun> {
     }
     for (label, style, texts) in [("match", BAD, &rule.examples.matches), ("pass ", GOOD, &rule.examples.pass)] {
         for text in texts {
-            writeln!(out, "    {} {}", paint(style, label), text.escape_debug())?;
+            writeln!(out, "    {} {}", paint(style, label), visible(text))?;
         }
     }
     Ok(())
+}
+
+/// A terminal takes no orders from an example.
+fn visible(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }

@@ -106,8 +106,7 @@ impl Request {
 
     fn written_head(&self) -> Head {
         let scheme = if self.tls { "https" } else { "http" };
-        let pseudo =
-            [(":method", &*self.method), (":path", &*self.path), (":authority", &*self.host), (":scheme", scheme)];
+        let pseudo = [(":method", &*self.method), (":path", &*self.path), (":authority", &*self.host), (":scheme", scheme)];
         Head::new(pseudo, &self.headers)
     }
 }

@@ -228,8 +228,15 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
     if model.routes.iter().any(|route| route.addresses.is_some()) {
         access::addresses::warn_of_trust(root.key("routes"), report);
     }
-    let mut compiler =
-        Compiler { report, loaded, mode: model.mode, programs: &programs, router: &router, providers: &providers, pack: None };
+    let mut compiler = Compiler {
+        report,
+        loaded,
+        mode: model.mode,
+        programs: &programs,
+        router: &router,
+        providers: &providers,
+        pack: None,
+    };
     compiler.check_name(&model.name, root.key("name"));
     compiler.check_identity_headers(&model.identity_headers, root.key("identity_headers"));
     if loaded.has_no_routes() {

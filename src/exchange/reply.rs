@@ -45,7 +45,10 @@ impl Reply {
             Format::OperationOutcome => operation_outcome(reason, Some(told)),
             Format::Problem => {
                 let mut problem = problem(reason, reason.status(), request_id);
-                problem.as_object_mut().into_iter().for_each(|problem| drop(problem.insert("rule".to_owned(), rule.into())));
+                problem
+                    .as_object_mut()
+                    .into_iter()
+                    .for_each(|problem| drop(problem.insert("rule".to_owned(), rule.into())));
                 problem
             }
         };

@@ -2,8 +2,8 @@
 
 use super::judge::{Inspection, OverBudget, Place};
 use super::rule::Target;
-use crate::http::query::{self, QueryError};
 use crate::http::Headers;
+use crate::http::query::{self, QueryError};
 
 /// Headers that are no text for anybody to interpret: credentials, which are verified or hashed and not kept; what Envoy
 /// wrote or reads itself; and lists of a grammar of their own, full of quotes and semicolons.
@@ -94,12 +94,7 @@ fn judge_path(inspection: &mut Inspection<'_>, path: &[u8]) -> Result<(), Unjudg
 }
 
 /// Judges a query or a form, whose names and values are these targets.
-pub fn judge_query(
-    inspection: &mut Inspection<'_>,
-    raw: &[u8],
-    names: Target,
-    values: Target,
-) -> Result<(), Unjudged> {
+pub fn judge_query(inspection: &mut Inspection<'_>, raw: &[u8], names: Target, values: Target) -> Result<(), Unjudged> {
     for pair in query::pairs(raw) {
         let (name, value) = pair?;
         inspection.value(names, Place::Named(&name), name.as_bytes())?;

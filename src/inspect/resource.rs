@@ -51,7 +51,18 @@ impl<'i, 's> BodyInspection<'i, 's> {
     #[must_use]
     pub fn new(inspection: &'i mut Inspection<'s>, is_fhir: bool) -> Self {
         let before = inspection.found();
-        Self { inspection, before, is_fhir, frames: Vec::new(), names: String::new(), over: None, begun: 0, types: Vec::new(), knows_types: false, is_unsettled: false }
+        Self {
+            inspection,
+            before,
+            is_fhir,
+            frames: Vec::new(),
+            names: String::new(),
+            over: None,
+            begun: 0,
+            types: Vec::new(),
+            knows_types: false,
+            is_unsettled: false,
+        }
     }
 
     /// Whether to walk the same body with it once more, since that could change what was found.
@@ -97,7 +108,8 @@ impl<'i, 's> BodyInspection<'i, 's> {
                 });
                 let number = self.begun;
                 self.begun += 1;
-                let known = self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
+                let known =
+                    self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
                 let resource = known.and_then(|known| self.types.get(known)).map(|(_, of)| *of);
                 self.frames.push(Frame { key, resource, number });
                 Ok(())
@@ -146,9 +158,11 @@ struct At<'a> {
 
 impl<'a> At<'a> {
     fn keys(self) -> impl Iterator<Item = Option<&'a str>> {
-        let outer = self.frames.iter().skip(1).map(move |frame| {
-            frame.key.clone().map(|key| self.names.get(key).unwrap_or_default())
-        });
+        let outer = self
+            .frames
+            .iter()
+            .skip(1)
+            .map(move |frame| frame.key.clone().map(|key| self.names.get(key).unwrap_or_default()));
         outer.chain(std::iter::once(self.key))
     }
 

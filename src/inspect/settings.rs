@@ -63,7 +63,9 @@ impl Settings {
     pub fn compile(written: &model::Inspect, pack: &Rc<Pack>, at: &Node, report: &mut Report) -> Option<Self> {
         let options = match written {
             model::Inspect::Level(model::InspectLevel::Off) => return None,
-            model::Inspect::Level(model::InspectLevel::Standard) => return Some(Self::of_level(Level::Standard, pack.clone())),
+            model::Inspect::Level(model::InspectLevel::Standard) => {
+                return Some(Self::of_level(Level::Standard, pack.clone()));
+            }
             model::Inspect::Level(model::InspectLevel::Strict) => return Some(Self::of_level(Level::Strict, pack.clone())),
             model::Inspect::Options(options) => options,
         };

@@ -121,7 +121,8 @@ fn html_entities(text: &[u8]) -> Cow<'_, [u8]> {
                 let is_hex = matches!(rest.get(2), Some(b'x' | b'X'));
                 let begin = if is_hex { 3 } else { 2 };
                 let digits = rest.get(begin..)?.iter().take(MAX_DIGITS);
-                let length = digits.take_while(|byte| if is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
+                let length =
+                    digits.take_while(|byte| if is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
                 let end = begin + length.count();
                 let written = std::str::from_utf8(rest.get(begin..end)?).ok()?;
                 let value = u32::from_str_radix(written, if is_hex { 16 } else { 10 }).ok()?;

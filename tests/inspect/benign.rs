@@ -136,8 +136,7 @@ fn texts_pass_wherever_a_body_has_them() {
     for text in texts(&pool) {
         let quoted = serde_json::to_string(text).unwrap();
         passes(text, body(&settings, &format!(r#"{{"note": [{{"text": {quoted}}}]}}"#), false), &mut wrong);
-        passes(text, form(&settings, &format!("note={}", encode(text, "")))
-            , &mut wrong);
+        passes(text, form(&settings, &format!("note={}", encode(text, ""))), &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
