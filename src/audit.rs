@@ -98,6 +98,9 @@ pub struct Record {
     /// R4 have. On a route that only reports, of a request that was let through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub violation: Option<String>,
+    /// The inspection rules that held for the request, by their ids: it was refused for them, or only recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inspected: Vec<Rc<str>>,
     /// Whether a body was let through unseen, by its media type.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unredacted_media_type: bool,

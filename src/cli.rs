@@ -6,10 +6,12 @@
 mod build;
 mod check;
 mod files;
+mod inspect;
 mod keygen;
 mod preset;
 mod progress;
 mod redact;
+mod rules;
 mod schema;
 mod simulation;
 mod style;
@@ -36,6 +38,8 @@ Examples:
   carewarden redact --preset hipaa-safe-harbor bundle.json
   carewarden redact --preset hipaa-safe-harbor --output redacted export/
   carewarden redact --policy policies/clinic/policy.json --profile billing --explain bundle.json
+  carewarden inspect request.json
+  carewarden rules
   carewarden keygen
   carewarden token --policy policies/clinic/policy.json < token.txt"
 )]
@@ -51,6 +55,8 @@ enum Command {
     Test(test::Test),
     Redact(redact::Redact),
     Preset(preset::Preset),
+    Inspect(inspect::Inspect),
+    Rules(rules::Rules),
     Keygen(keygen::Keygen),
     Schema(schema::Schema),
     Token(Box<token::Token>),
@@ -104,6 +110,8 @@ pub fn run() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Redact(redact) => redact.run(),
         Command::Preset(preset) => preset.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Rules(rules) => rules.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Schema(schema) => schema.run(),
         Command::Token(token) => token.run(),

@@ -5,7 +5,8 @@
 //! [`Facts`], and only when a rule needs it.
 //!
 //! A request is judged in this order, and the first failure decides: header section, method, path, host, route, TLS,
-//! address, credentials, interaction, rules, what is described of query and headers, redaction, body. It is held until it is judged, so nothing of a refused one
+//! address, credentials, interaction, rules, what is described of query and headers, inspection of the head, redaction,
+//! body and its inspection. It is held until it is judged, so nothing of a refused one
 //! reaches the upstream; its body leaves as it was judged, redacted where a profile applies. An answer is judged by its head, then streamed through the redactor; its head is held until the
 //! first redacted byte is there, so that a failure before it is a clean refusal. After it the stream is broken off.
 //!
@@ -18,6 +19,7 @@ mod effect;
 mod engine;
 mod forward;
 mod identity_token;
+mod inspection;
 mod noted;
 mod outgoing;
 mod own_headers;
@@ -276,8 +278,11 @@ impl Exchange {
     }
 
     fn reply(&self, reason: Reason) -> Reply {
-        let format = self.format();
-        Reply::about(reason, reason.status(), format, self.record.request_id.as_deref(), self.violation.as_ref())
+        let (format, request_id) = (self.format(), self.record.request_id.as_deref());
+        if let (true, Some(rule)) = (reason == Rule::InjectionFound.into(), self.record.inspected.first()) {
+            return Reply::by_rule(reason, rule, format, request_id);
+        }
+        Reply::about(reason, reason.status(), format, request_id, self.violation.as_ref())
     }
 
     fn format(&self) -> Format {

@@ -32,7 +32,8 @@
 //! | --- | --- |
 //! | `proxy`, [`cli`] | shells: callbacks and host calls, commands and documents |
 //! | [`exchange`] | the state machine of one exchange: events in, effects out |
-//! | [`access`], [`validate`], [`redact`], [`audit`], [`metrics`] | may they; what comes in; what leaves; what is told |
+//! | [`access`], [`validate`], [`inspect`] | may they; what comes in; is it an attack |
+//! | [`redact`], [`audit`], [`metrics`] | what leaves; what is told |
 //! | [`identity`], [`fhir`] | who asks; what a request means to a FHIR API |
 //! | [`json`], [`http`] | bytes, read strictly |
 //! | [`policy`] | what was written, what it says, what is wrong with it |
@@ -45,6 +46,7 @@ pub mod exchange;
 pub mod fhir;
 pub mod http;
 pub mod identity;
+pub mod inspect;
 pub mod json;
 pub mod metrics;
 pub mod policy;

@@ -42,6 +42,7 @@ pub(super) fn write(record: &Record) -> String {
         request_profile,
         request_redacted,
         violation,
+        inspected,
         unredacted_media_type,
         aborted,
         latency_ms,
@@ -78,6 +79,7 @@ pub(super) fn write(record: &Record) -> String {
     line.optional("request_profile", request_profile.as_deref());
     line.optional_number("request_redacted", Some(*request_redacted).filter(|count| *count > 0));
     line.optional("violation", violation.as_deref());
+    line.list("inspected", inspected);
     line.flag("unredacted_media_type", *unredacted_media_type);
     line.flag("aborted", *aborted);
     line.number("latency_ms", *latency_ms);
@@ -207,6 +209,7 @@ mod tests {
             request_profile: name("other"),
             request_redacted: 1,
             violation: text("max_count at _count"),
+            inspected: vec!["sqli-1".into(), "xss-2".into()],
             unredacted_media_type: true,
             aborted: true,
             latency_ms: 1_234_567,

@@ -107,8 +107,25 @@ fn body(json: Option<&Value>, text: Option<&String>, base64: Option<&String>) ->
 }
 
 impl Request {
-    fn body(&self) -> Result<Vec<u8>, String> {
+    /// Its body, empty where it has none.
+    pub(super) fn body(&self) -> Result<Vec<u8>, String> {
         body(self.body.as_ref(), self.body_text.as_ref(), self.body_base64.as_ref())
+    }
+
+    /// Its body, where that is written as JSON.
+    pub(super) fn json(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
+    /// Its head.
+    pub(super) fn head(&self) -> Headers {
+        self.written_head().read()
+    }
+
+    fn written_head(&self) -> Head {
+        let scheme = if self.tls { "https" } else { "http" };
+        let pseudo = [(":method", &*self.method), (":path", &*self.path), (":authority", &*self.host), (":scheme", scheme)];
+        Head::new(pseudo, &self.headers)
     }
 }
 
@@ -235,10 +252,7 @@ pub(super) fn simulate(
     };
     let now_ns = u64::try_from(now).unwrap_or(0).saturating_mul(1_000_000_000);
     let host = Host { now_ns, facts: &Connection(request), verifier: &NoHost };
-    let scheme = if request.tls { "https" } else { "http" };
-    let pseudo =
-        [(":method", &*request.method), (":path", &*request.path), (":authority", &*request.host), (":scheme", scheme)];
-    let mut sent = Head::new(pseudo, &request.headers);
+    let mut sent = request.written_head();
     let body = request.body()?;
 
     let mut effects = exchange.request_head(Some(sent.read()), body.is_empty(), &host);

@@ -11,6 +11,7 @@ use super::reason::{Reason, Rule};
 use super::route::Limits;
 use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
 use crate::http::{Headers, JsonLayout, MediaType, query};
+use crate::inspect::{BodyInspection, Inspection, Target, Unjudged, judge_query};
 use crate::json::{self, Event, Value};
 use crate::validate::Shape;
 
@@ -31,6 +32,14 @@ pub(super) enum Layout {
     JsonLines,
     Form,
     Opaque,
+}
+
+/// What came of a check.
+pub(super) struct Checked {
+    /// Whether a resource that says it is not all there would be written over another.
+    pub(super) overwrites_by_part: bool,
+    /// Whether inspection could judge it.
+    pub(super) inspected: Result<(), Unjudged>,
 }
 
 /// What in a FHIR body the rules have to know.
@@ -88,8 +97,8 @@ impl Content {
         Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
     }
 
-    /// Checks the body, and completes the interaction with what it says. `path` is the request's. Answers whether a
-    /// resource that says it is not all there would be written over another. `shape` reads along.
+    /// Checks the body, and completes the interaction with what it says. `path` is the request's. Strings are inspected
+    /// as they are met, and `shape` reads along.
     pub(super) fn inspect(
         self,
         body: &[u8],
@@ -97,7 +106,9 @@ impl Content {
         interaction: Option<&mut Interaction>,
         path: &str,
         mut shape: Option<&mut Shape>,
-    ) -> Result<bool, Reason> {
+        mut inspection: Option<&mut Inspection<'_>>,
+    ) -> Result<Checked, Reason> {
+        let mut checked = Checked { overwrites_by_part: false, inspected: Ok(()) };
         match (self.layout, interaction) {
             (Layout::Json, Some(interaction)) => {
                 let mut scan = Scan::default();
@@ -107,29 +118,63 @@ impl Content {
                         shape.visit(event);
                     }
                 };
-                json::walk(body, limits, visit).map_err(refusal)?;
+                checked.inspected = self.walk(body, limits, true, inspection, visit)?;
                 complete(interaction, &scan.findings, path)?;
-                return Ok(overwrites_by_part(interaction, &scan.findings));
+                checked.overwrites_by_part = overwrites_by_part(interaction, &scan.findings);
             }
-            (Layout::Json, None) => json::check(body, limits).map_err(refusal)?,
+            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, |_| ())?,
             (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
                 return Err(Rule::UnsupportedMediaType.into());
             }
-            (Layout::JsonLines, _) => {
-                let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-                lines.try_for_each(|line| json::check(line, limits)).map_err(refusal)?;
+            (Layout::JsonLines, interaction) => {
+                let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+                for line in lines {
+                    let inspection = inspection.as_deref_mut();
+                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, |_| ())?;
+                    checked.inspected = checked.inspected.and(inspected);
+                }
             }
-            (Layout::Form, Some(interaction)) if interaction.awaits() == Awaits::Form => interaction.read_form(body)?,
             // Only a search has a form for a body. A resource sent as one would not be looked into.
-            (Layout::Form, Some(_)) => return Err(Rule::UnsupportedMediaType.into()),
-            (Layout::Form, None) => {
-                if query::pairs(body).any(|pair| pair.is_err()) {
-                    return Err(Rule::MalformedQuery.into());
+            (Layout::Form, Some(interaction)) if interaction.awaits() != Awaits::Form => {
+                return Err(Rule::UnsupportedMediaType.into());
+            }
+            (Layout::Form, interaction) => {
+                match interaction {
+                    Some(interaction) => interaction.read_form(body)?,
+                    None if query::pairs(body).any(|pair| pair.is_err()) => return Err(Rule::MalformedQuery.into()),
+                    None => (),
+                }
+                if let Some(inspection) = inspection {
+                    checked.inspected = judge_query(inspection, body, Target::FormName, Target::Form);
                 }
             }
             (Layout::Opaque, _) => (),
         }
-        Ok(false)
+        Ok(checked)
+    }
+
+    /// Checks one JSON text and shows it to `visit`, and to inspection where there is one.
+    fn walk(
+        self,
+        text: &[u8],
+        limits: &json::Limits,
+        is_fhir: bool,
+        inspection: Option<&mut Inspection<'_>>,
+        mut visit: impl FnMut(Event<'_>),
+    ) -> Result<Result<(), Unjudged>, Reason> {
+        let Some(inspection) = inspection else {
+            return json::walk(text, limits, visit).map(|()| Ok(())).map_err(refusal);
+        };
+        let mut inspected = BodyInspection::new(inspection, is_fhir && !self.is_patch);
+        let both = |event: Event<'_>| {
+            visit(event);
+            inspected.visit(event);
+        };
+        json::walk(text, limits, both).map_err(refusal)?;
+        if inspected.again() {
+            json::walk(text, limits, |event| inspected.visit(event)).map_err(refusal)?;
+        }
+        Ok(inspected.finish().map_err(Unjudged::from))
     }
 }
 

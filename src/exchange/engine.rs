@@ -9,12 +9,14 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::own_headers::OwnHeaders;
+use super::reason::{Reason, Rule};
 use super::route::{Route, View};
 use crate::access::{self, Setting};
 use crate::audit::{Pseudonyms, Record};
 use crate::fhir::Base;
-use crate::http::Router;
+use crate::http::{Headers, Host, Method, Router, Target};
 use crate::identity::{self, CacheCounts, Providers, Requirement, TokenCache};
+use crate::inspect::{self, Pack};
 use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Mode};
@@ -74,6 +76,8 @@ pub(super) struct Compiler<'c> {
     pub(super) schemas: &'c schema::Compiled,
     router: &'c Router,
     providers: &'c Providers,
+    /// The inspection rules, once a route asks for them.
+    pack: Option<Rc<Pack>>,
 }
 
 impl Engine {
@@ -136,6 +140,18 @@ impl Engine {
         });
         let redaction_rules = self.0.programs.values().flat_map(|program| program.rules()).map(str::to_owned);
         Inventory { routes: routes.collect(), redaction_rules: redaction_rules.collect() }
+    }
+
+    /// How the request with this head is inspected, whoever sends it, and whether its bodies are FHIR's: what a desk asks.
+    pub fn inspection(&self, head: &Headers) -> Result<(Option<inspect::Settings>, bool), Reason> {
+        let method = head.single(":method").ok().flatten().and_then(|method| Method::parse(method).ok());
+        let path = head.single(":path").ok().flatten().ok_or(Rule::AmbiguousPath)?;
+        let target = Target::parse(path).map_err(|_| Rule::AmbiguousPath)?;
+        let host = Host::of(head).map_err(|_| Rule::MalformedHost)?;
+        let method = method.ok_or(Rule::MethodRefused)?;
+        let matched = self.0.router.find(&method, target.path(), &host, || None).map_err(|_| Rule::NoRoute)?;
+        let route = matched.and_then(|matched| self.0.routes.get(matched.route)).ok_or(Rule::NoRoute)?;
+        Ok((route.inspect.clone(), route.fhir.is_some()))
     }
 
     /// Whether what no route takes is only recorded.
@@ -229,6 +245,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         schemas: &schemas,
         router: &router,
         providers: &providers,
+        pack: None,
     };
     compiler.check_name(&model.name, root.key("name"));
     if loaded.has_no_routes() {
@@ -262,6 +279,17 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
 impl Compiler<'_> {
     pub(super) fn check_name(&mut self, name: &str, at: &Node) {
         policy::label::check(name, at, self.report);
+    }
+
+    /// The inspection rules, which all routes share.
+    pub(super) fn pack(&mut self, at: &Node) -> Option<Rc<Pack>> {
+        if self.pack.is_none() {
+            match Pack::standard() {
+                Ok(pack) => self.pack = Some(Rc::new(pack)),
+                Err(error) => drop(self.report.error(at, Code::InvalidRule, error.to_string())),
+            }
+        }
+        self.pack.clone()
     }
 
     pub(super) fn base(&mut self, fhir: &model::Fhir, route: usize, at: &Node) -> Option<Base> {

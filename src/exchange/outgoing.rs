@@ -84,7 +84,7 @@ impl Exchange {
         let limits = json::Limits { max_depth: own.max_depth.saturating_add(8), max_string: usize::MAX, ..own };
         let limits = json::Limits { max_keys: limits.max_keys.saturating_add(1), ..limits };
         let mut asked = body.asked;
-        let inspected = body.content.inspect(&out, &limits, asked.as_mut(), judged.target.path(), None);
+        let inspected = body.content.inspect(&out, &limits, asked.as_mut(), judged.target.path(), None, None);
         if inspected.is_err() || asked != judged.interaction {
             return Err(Rule::BodyMeaning.into());
         }

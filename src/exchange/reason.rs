@@ -84,6 +84,10 @@ rules! {
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
+    /// Inspection found an attack in the request.
+    InjectionFound = "injection_found" 403 "security" "the request looks like an attack",
+    /// Inspecting the request takes more work than it may.
+    InspectionBudget = "inspection_budget" 422 "too-costly" "the request is too costly to inspect",
     /// A profile applies to the body, which is a form, a patch or nothing that is looked into.
     BodyNotRedactable = "body_not_redactable" 415 "not-supported" "a body of this kind is not accepted",
     /// A profile applies to the body, which holds no resource where one has to be, or nothing would be left of it.

@@ -38,6 +38,23 @@ impl Reply {
         Self::with_status(reason, reason.status(), format, request_id)
     }
 
+    /// The same for a refusal that a rule with an id of our own decided.
+    #[must_use]
+    pub fn by_rule(reason: Reason, rule: &str, format: Format, request_id: Option<&str>) -> Self {
+        let body = match format {
+            Format::OperationOutcome => operation_outcome(reason, Some(rule), request_id, None),
+            Format::Problem => {
+                let mut problem = problem(reason, reason.status(), request_id, None);
+                problem
+                    .as_object_mut()
+                    .into_iter()
+                    .for_each(|problem| drop(problem.insert("rule".to_owned(), rule.into())));
+                problem
+            }
+        };
+        Self { body: body.to_string().into_bytes(), ..Self::refusal(reason, format, request_id) }
+    }
+
     /// The reply of a module without a policy: Envoy should never ask it.
     #[must_use]
     pub fn without_policy() -> Self {
@@ -59,7 +76,7 @@ impl Reply {
         violation: Option<&Violation>,
     ) -> Self {
         let (media_type, body) = match format {
-            Format::OperationOutcome => ("application/fhir+json", operation_outcome(reason, request_id, violation)),
+            Format::OperationOutcome => ("application/fhir+json", operation_outcome(reason, None, request_id, violation)),
             Format::Problem => ("application/problem+json", problem(reason, status, request_id, violation)),
         };
         let mut headers = vec![
@@ -80,14 +97,19 @@ impl Reply {
     }
 }
 
-fn operation_outcome(reason: Reason, request_id: Option<&str>, violation: Option<&Violation>) -> serde_json::Value {
+fn operation_outcome(
+    reason: Reason,
+    rule: Option<&str>,
+    request_id: Option<&str>,
+    violation: Option<&Violation>,
+) -> serde_json::Value {
     let mut issue = json!({
         "severity": "error",
         "code": reason.issue(),
         "details": { "coding": [{ "code": reason.code() }], "text": reason.text() },
     });
-    let said = violation.map(Violation::to_string).into_iter().chain(request_id.map(|id| format!("request {id}")));
-    let said: Vec<String> = said.collect();
+    let said = rule.map(|rule| format!("rule {rule}")).into_iter().chain(violation.map(Violation::to_string));
+    let said: Vec<String> = said.chain(request_id.map(|id| format!("request {id}"))).collect();
     if let (false, Some(issue)) = (said.is_empty(), issue.as_object_mut()) {
         issue.insert("diagnostics".to_owned(), said.join("; ").into());
     }
@@ -134,6 +156,17 @@ mod tests {
         assert_eq!((reply.status, body["resourceType"].as_str()), (403, Some("OperationOutcome")));
         assert_eq!(body["issue"][0]["details"]["coding"][0]["code"], "no_rule_allows");
         assert_eq!(body["issue"][0]["diagnostics"], "request id-1");
+    }
+
+    #[test]
+    fn the_rule_that_decided_is_named() {
+        let reason = Reason::from(Rule::InjectionFound);
+        for (format, pointer) in [(Format::OperationOutcome, "/issue/0/diagnostics"), (Format::Problem, "/rule")] {
+            let reply = Reply::by_rule(reason, "sqli-union", format, Some("id-1"));
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            let named = body.pointer(pointer).and_then(|named| named.as_str()).unwrap();
+            assert!(reply.status == 403 && named.contains("sqli-union"), "{body}");
+        }
     }
 
     #[test]

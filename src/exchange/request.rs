@@ -9,6 +9,7 @@ use super::body::Content;
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
+use super::inspection::{Findings, require_readable};
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
@@ -20,6 +21,7 @@ use crate::audit::Decision;
 use crate::fhir::{Awaits, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, PeerCertificate, Principal};
+use crate::inspect::Inspection;
 use crate::redact::Program;
 
 /// A request whose head was judged and whose body is awaited.
@@ -199,6 +201,7 @@ impl Exchange {
             let judged = judged.without_body()?;
             let grant = self.decide(&judged)?;
             self.validate_head(&judged, head, end)?;
+            self.inspect_head(&judged, head)?;
             return self.let_through(judged, grant, Some(head), None, host);
         }
         judged.whole = forward::ask_for_whole(head);
@@ -208,7 +211,9 @@ impl Exchange {
             self.decide(&judged)?;
         }
         self.validate_head(&judged, head, end)?;
+        self.inspect_head(&judged, head)?;
         let content = Content::of(head, &judged.route.limits)?;
+        require_readable(content, &judged.route)?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
         Ok(Effects::hold(timeout))
@@ -219,7 +224,7 @@ impl Exchange {
         let Pending { judged, content, size } = *pending;
         let judged = match size {
             0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
-            _ => inspect(judged, content, size, read).and_then(|(judged, body)| {
+            _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
                 let grant = self.decide(&judged)?;
@@ -228,6 +233,31 @@ impl Exchange {
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
+    }
+
+    /// Checks a body, and completes with it what is known of the request.
+    fn inspect(
+        &mut self,
+        mut judged: Judged,
+        content: Content,
+        size: usize,
+        read: ReadBody<'_>,
+    ) -> Result<(Judged, Body), Reason> {
+        let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
+        let Judged { route, target, interaction, .. } = &mut judged;
+        let asked = route.request_redact.as_ref().and(interaction.clone());
+        let mut inspection = route.inspect.as_ref().map(|settings| Inspection::new(settings, bytes.len()));
+        let mut shape = route.checks.reader(&content, interaction.as_ref());
+        let (limits, reader) = (&route.limits.json, shape.as_mut());
+        let checked = content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?;
+        if let Some(inspection) = &inspection {
+            self.heed(&route.clone(), Findings::of(inspection, checked.inspected))?;
+        }
+        if checked.overwrites_by_part {
+            return Err(Rule::PartialResource.into());
+        }
+        let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));
+        Ok((judged, Body { content, bytes, shaped, asked }))
     }
 
     /// A body was announced and had nothing in it.
@@ -355,19 +385,6 @@ impl PeerCertificate for Peer<'_> {
     fn subject(&self) -> Option<String> {
         self.0.certificate_subject()
     }
-}
-
-/// Checks a body, and completes with it what is known of the request.
-fn inspect(mut judged: Judged, content: Content, size: usize, read: ReadBody<'_>) -> Result<(Judged, Body), Reason> {
-    let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
-    let Judged { route, target, interaction, .. } = &mut judged;
-    let asked = route.request_redact.as_ref().and(interaction.clone());
-    let mut shape = route.checks.reader(&content, interaction.as_ref());
-    if content.inspect(&bytes, &route.limits.json, interaction.as_mut(), target.path(), shape.as_mut())? {
-        return Err(Rule::PartialResource.into());
-    }
-    let shaped = shape.map(|shape| shape.finish(&bytes, &route.limits.json));
-    Ok((judged, Body { content, bytes, shaped, asked }))
 }
 
 fn method(head: &Headers) -> Result<Method, Reason> {

@@ -11,6 +11,7 @@ use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
 use crate::http::{MediaType, decode};
 use crate::identity::Requirement;
+use crate::inspect;
 use crate::json;
 use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
@@ -53,6 +54,8 @@ pub(super) struct Route {
     pub(super) rules: Rules,
     pub(super) limits: Limits,
     pub(super) checks: Checks,
+    /// How requests are inspected; not at all where it is absent.
+    pub(super) inspect: Option<inspect::Settings>,
     /// The entries of `redact`; a route without the key has none and does not redact.
     pub(super) redact: Option<Vec<View>>,
     /// The same for the bodies of requests.
@@ -128,6 +131,10 @@ impl Route {
             response.redact.as_ref().map(|views| views_of(views, route, index, at.key("response").key("redact"), compiler));
         let at_request = at.key("request").key("redact");
         let request_redact = request.redact.as_ref().map(|views| views_of(views, route, index, at_request, compiler));
+        let inspect = request.inspect.as_ref().and_then(|own| {
+            let pack = compiler.pack(at.key("request").key("inspect"))?;
+            inspect::Settings::compile(own, &pack, at.key("request").key("inspect"), compiler.report)
+        });
         let views = redact.iter().flatten().map(|view: &View| (&view.when, view.profile.is_some()));
         rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
@@ -144,6 +151,7 @@ impl Route {
             rules,
             limits: Limits::of(request),
             checks,
+            inspect,
             redact,
             request_redact,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
@@ -254,6 +262,7 @@ impl Limits {
             max_body,
             body_timeout,
             json,
+            inspect: _,
             redact: _,
             max_cookie_bytes,
             // What is described is compiled by `validation`.

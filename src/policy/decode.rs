@@ -18,8 +18,7 @@ use super::diagnostic::{Code, Report, nearest};
 use super::document::{Node, Value};
 
 /// Keys and variants of the design that come in later versions: refused, with a hint that is not a guess.
-const PLANNED: &[&str] =
-    &["inspect", "remote", "introspection", "validate", "preset", "compartment", "scopes", "labels", "discovery"];
+const PLANNED: &[&str] = &["validate", "preset", "compartment", "scopes", "labels"];
 
 /// What could be read of a `T`, and the pointers of the values that had to be cut out for it.
 pub(super) struct Decoded<T> {

@@ -4,6 +4,7 @@
 //! a template is ambiguous, whether a secret is strong is the business of the module that compiles the part.
 
 mod authentication;
+mod inspect;
 mod redaction;
 mod route;
 mod scan;
@@ -19,6 +20,7 @@ pub use authentication::{
     Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Mtls, Provider, RequiredClaim,
     RequiredClaimTest, RoleNames, Sha256Hex,
 };
+pub use inspect::{Inspect, InspectExemption, InspectLevel, InspectMode, InspectOptions, RuleLevel};
 pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
 };

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Mode;
+use super::inspect::Inspect;
 use super::units::{Duration, Size};
 use super::validate::{FhirLimits, Parameter, ParameterList, SchemaChoice, Shape};
 
@@ -217,6 +218,9 @@ pub struct RequestChecks {
     pub schema: Option<SchemaChoice>,
     /// What happens to a FHIR body that R4 does not describe so: it passes and is recorded when absent.
     pub shape: Option<Shape>,
+    /// Whether and how requests are looked through for injection: `standard`, `strict`, `off` or an object; `off` when
+    /// absent. What cannot be looked through, such as a body that is neither JSON nor a form, is refused.
+    pub inspect: Option<Inspect>,
     /// What is taken out of bodies before they are sent on, for whom: the first entry whose `when` holds; none is a
     /// refusal. Bodies leave as they came when absent. A profile refuses forms, patches and what is not JSON.
     pub redact: Option<Vec<Redact>>,

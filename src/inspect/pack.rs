@@ -1,0 +1,244 @@
+//! The rules, compiled: chains of transforms as a tree, all literals in one automaton, a regular expression for each rule.
+
+use std::fmt;
+use std::rc::Rc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::narrative::Fault;
+use super::rule::{Operator, Rule, Target};
+use super::transform::Transform;
+
+/// The rules that come with Carewarden, a file for each kind of attack.
+const FILES: &[(&str, &str)] = &[
+    ("sqli", include_str!("pack/sqli.json")),
+    ("xss", include_str!("pack/xss.json")),
+    ("traversal", include_str!("pack/traversal.json")),
+    ("command", include_str!("pack/command.json")),
+    ("ldap", include_str!("pack/ldap.json")),
+    ("xpath", include_str!("pack/xpath.json")),
+    ("nosql", include_str!("pack/nosql.json")),
+    ("template", include_str!("pack/template.json")),
+    ("ssrf", include_str!("pack/ssrf.json")),
+    ("xxe", include_str!("pack/xxe.json")),
+    ("crlf", include_str!("pack/crlf.json")),
+    ("deserialisation", include_str!("pack/deserialisation.json")),
+    ("prototype", include_str!("pack/prototype.json")),
+    ("scanner", include_str!("pack/scanner.json")),
+    ("narrative", include_str!("pack/narrative.json")),
+];
+
+/// How large one rule's automaton may become, compiled and while it runs. With ASCII classes none needs it.
+const PROGRAM_SIZE: usize = 512 << 10;
+const CACHE_SIZE: usize = 1 << 20;
+
+/// Up to this length a value of plain bytes alone is done with: no rule holds for less,
+/// but those of which a literal is all of the value.
+pub(super) const PLAIN_LENGTH: usize = 40;
+
+/// The most sets of bytes that rules without literals ask for.
+const MAX_GATES: usize = 15;
+
+/// A value has a byte that is not plain.
+pub(super) const SPECIAL: u16 = 1;
+
+/// Rules, compiled.
+pub struct Pack {
+    pub(super) rules: Vec<Compiled>,
+    pub(super) views: Vec<View>,
+    /// For each literal of `literals` the rules it belongs to.
+    pub(super) owners: Vec<Vec<u16>>,
+    pub(super) literals: AhoCorasick,
+    /// What each byte is: `SPECIAL`, and which gates it opens.
+    pub(super) classes: [u16; 256],
+    /// Literals of plain bytes that can be all of a value, and the targets that they matter in.
+    short: Vec<(String, u16)>,
+    /// The rules behind each gate.
+    pub(super) gates: Vec<Vec<u16>>,
+}
+
+/// A rule, compiled.
+pub(super) struct Compiled {
+    pub(super) id: Rc<str>,
+    pub(super) rule: Rule,
+    pub(super) targets: u16,
+    pub(super) view: usize,
+    pub(super) test: Test,
+    /// Whether it does not judge what is code by definition.
+    pub(super) spares_code: bool,
+}
+
+pub(super) enum Test {
+    Regex(Regex),
+    Literal,
+    Sqli,
+    Xss,
+    Narrative(Fault),
+}
+
+/// What a value looks like after a chain of transforms: one more than its parent's.
+pub(super) struct View {
+    pub(super) parent: Option<usize>,
+    pub(super) transform: Option<Transform>,
+}
+
+/// What is wrong with the rules.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// A file is not what it has to be.
+    #[error("the rules of `{0}` cannot be read: {1}")]
+    Unreadable(&'static str, String),
+    /// A rule cannot be compiled.
+    #[error("the rule `{0}` cannot work: {1}")]
+    Rule(String, String),
+    /// All rules together cannot be compiled.
+    #[error("the rules cannot be compiled: {0}")]
+    Automaton(String),
+}
+
+/// The rules as they are written.
+pub(super) fn written() -> Result<Vec<Rule>, PackError> {
+    let read = |(name, text): &(&'static str, &'static str)| {
+        serde_json::from_str::<Vec<Rule>>(text).map_err(|error| PackError::Unreadable(name, error.to_string()))
+    };
+    Ok(FILES.iter().map(read).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+impl Pack {
+    /// The rules that come with Carewarden.
+    pub fn standard() -> Result<Self, PackError> {
+        Self::compile(written()?)
+    }
+
+    /// Every rule as it is written.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|compiled| &compiled.rule)
+    }
+
+    /// Whether a value of plain bytes is all that a rule looks for in this target.
+    pub(super) fn is_short_literal(&self, text: &[u8], target: Target) -> bool {
+        let is_text = |(literal, targets): &(String, u16)| {
+            targets & target.bit() != 0 && literal.as_bytes().eq_ignore_ascii_case(text)
+        };
+        self.short.iter().any(is_text)
+    }
+
+    fn compile(written: Vec<Rule>) -> Result<Self, PackError> {
+        let mut views = vec![View { parent: None, transform: None }];
+        let (mut texts, mut owners): (Vec<String>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
+        let mut classes = plain_classes();
+        let (mut sets, mut gates): (Vec<String>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
+        let (mut short, mut rules) = (Vec::new(), Vec::with_capacity(written.len()));
+        for rule in written {
+            let wrong = |problem: &str| PackError::Rule(rule.id.clone(), problem.to_owned());
+            let index = u16::try_from(rules.len()).map_err(|_| wrong("there are too many"))?;
+            let is_narrative = rule.operator == Operator::Narrative;
+            if !is_narrative && rule.literals.is_empty() == rule.bytes.is_empty() {
+                return Err(wrong("it needs literals or bytes"));
+            }
+            for literal in &rule.literals {
+                let literal = literal.to_ascii_lowercase();
+                let known = texts.iter().position(|known| *known == literal);
+                let at = known.unwrap_or_else(|| {
+                    texts.push(literal);
+                    owners.push(Vec::new());
+                    texts.len() - 1
+                });
+                owners.get_mut(at).into_iter().for_each(|owners| owners.push(index));
+            }
+            if !rule.bytes.is_empty() {
+                let known = sets.iter().position(|known| *known == rule.bytes);
+                let gate = known.unwrap_or_else(|| {
+                    sets.push(rule.bytes.clone());
+                    gates.push(Vec::new());
+                    sets.len() - 1
+                });
+                if gate >= MAX_GATES {
+                    return Err(wrong("there are too many sets of bytes"));
+                }
+                gates.get_mut(gate).into_iter().for_each(|rules| rules.push(index));
+                for byte in rule.bytes.bytes() {
+                    classes.get_mut(usize::from(byte)).into_iter().for_each(|class| *class |= SPECIAL | 2 << gate);
+                }
+            }
+            let test = test_of(&rule).map_err(|problem| wrong(&problem))?;
+            let view = view_of(&rule.transforms, &mut views);
+            let all = if rule.targets.is_empty() { &Target::ALL[..] } else { &rule.targets };
+            let targets = all.iter().fold(0, |bits, target| bits | target.bit());
+            for literal in &rule.literals {
+                if literal.len() < PLAIN_LENGTH && literal.bytes().all(is_plain) {
+                    short.push((literal.clone(), targets));
+                }
+            }
+            rules.push(Compiled {
+                id: rule.id.as_str().into(),
+                targets,
+                view,
+                test,
+                spares_code: rule.tags.iter().any(|tag| tag == "code"),
+                rule,
+            });
+        }
+        let literals = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&texts)
+            .map_err(|error| PackError::Automaton(error.to_string()))?;
+        Ok(Self { rules, views, owners, literals, classes, short, gates })
+    }
+}
+
+/// Letters, digits and what stands in codes, dates and numbers.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b":-".contains(&byte)
+}
+
+fn plain_classes() -> [u16; 256] {
+    let mut classes = [SPECIAL; 256];
+    for (byte, class) in (0_u8..=255).zip(&mut classes) {
+        if is_plain(byte) {
+            *class = 0;
+        }
+    }
+    classes
+}
+
+fn test_of(rule: &Rule) -> Result<Test, String> {
+    Ok(match (rule.operator, &rule.pattern) {
+        (Operator::Regex, Some(pattern)) => Test::Regex(
+            RegexBuilder::new(pattern)
+                .unicode(false)
+                .case_insensitive(true)
+                .size_limit(PROGRAM_SIZE)
+                .dfa_size_limit(CACHE_SIZE)
+                .build()
+                .map_err(|error| error.to_string())?,
+        ),
+        (Operator::Regex, None) => return Err("it needs a pattern".to_owned()),
+        (Operator::Narrative, Some(fault)) => Test::Narrative(Fault::named(fault).ok_or("there is no such fault")?),
+        (Operator::Narrative, None) => return Err("it needs a fault".to_owned()),
+        (_, Some(_)) => return Err("its operator takes no pattern".to_owned()),
+        (Operator::Contains, None) => Test::Literal,
+        (Operator::LibinjectionSqli, None) => Test::Sqli,
+        (Operator::LibinjectionXss, None) => Test::Xss,
+    })
+}
+
+/// The view of a chain of transforms, which is made where there is none yet.
+fn view_of(transforms: &[Transform], views: &mut Vec<View>) -> usize {
+    transforms.iter().fold(0, |parent, transform| {
+        let same = |view: &View| view.parent == Some(parent) && view.transform == Some(*transform);
+        views.iter().position(same).unwrap_or_else(|| {
+            views.push(View { parent: Some(parent), transform: Some(*transform) });
+            views.len() - 1
+        })
+    })
+}
+
+impl fmt::Debug for Pack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pack").field("rules", &self.rules.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! JSON bodies, judged string by string and key by key as the lexer meets them; in FHIR by what the R4 tables say.
+//!
+//! What an element is depends on its resource's type, which may stand behind it: nothing orders members. Something found
+//! where the type was not known yet is judged again when all types are: the body is walked a second time, with the types
+//! that the first walk met. That is charged to the same budget, and no body without findings needs it.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::judge::{Inspection, JsonPlace, Nature, OverBudget, Place};
+use super::path::JsonPath;
+use super::rule::Target;
+use crate::fhir::elements::{Kind, Type};
+use crate::json::{Event, Value};
+
+/// Elements that hold expressions (`FHIRPath`, `XPath`, a mapping language) by definition, where R4 has them.
+const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant"];
+
+/// An open container.
+#[derive(Clone)]
+struct Frame {
+    /// Its key's place in the names; none for the root and elements of arrays.
+    key: Option<Range<usize>>,
+    /// What its `resourceType` says, once that was read.
+    resource: Option<Type>,
+    /// Counts the containers of the body.
+    number: usize,
+}
+
+/// The inspection of a JSON body, or of one line.
+pub struct BodyInspection<'i, 's> {
+    inspection: &'i mut Inspection<'s>,
+    /// What was found before.
+    before: (u32, usize),
+    is_fhir: bool,
+    frames: Vec<Frame>,
+    names: String,
+    over: Option<OverBudget>,
+    /// How many containers have begun.
+    begun: usize,
+    /// The types of resources, by the number of their container.
+    types: Vec<(usize, Type)>,
+    /// Whether `types` are those of the whole body.
+    knows_types: bool,
+    /// Whether something was found where a type was not known.
+    is_unsettled: bool,
+}
+
+impl<'i, 's> BodyInspection<'i, 's> {
+    /// Goes on with an inspection; `is_fhir` where the body's elements are those of R4.
+    #[must_use]
+    pub fn new(inspection: &'i mut Inspection<'s>, is_fhir: bool) -> Self {
+        let before = inspection.found();
+        Self {
+            inspection,
+            before,
+            is_fhir,
+            frames: Vec::new(),
+            names: String::new(),
+            over: None,
+            begun: 0,
+            types: Vec::new(),
+            knows_types: false,
+            is_unsettled: false,
+        }
+    }
+
+    /// Whether to walk the same body with it once more, since that could change what was found.
+    #[must_use]
+    pub fn again(&mut self) -> bool {
+        if !self.is_unsettled || self.knows_types || self.over.is_some() {
+            return false;
+        }
+        self.inspection.return_to(self.before);
+        self.types.sort_unstable();
+        (self.begun, self.knows_types, self.is_unsettled) = (0, true, false);
+        true
+    }
+
+    /// Judges what the lexer met.
+    pub fn visit(&mut self, event: Event<'_>) {
+        if self.over.is_none() {
+            self.over = self.judge(event).err();
+        }
+    }
+
+    /// Ends. What was found counts only when the body was valid to its end.
+    pub fn finish(self) -> Result<(), OverBudget> {
+        self.over.map_or(Ok(()), Err)
+    }
+
+    fn judge(&mut self, event: Event<'_>) -> Result<(), OverBudget> {
+        if event.value == Value::End {
+            let key = self.frames.pop().and_then(|frame| frame.key);
+            key.into_iter().for_each(|key| self.names.truncate(key.start));
+            return Ok(());
+        }
+        if let Some(key) = event.key {
+            let place = At { frames: &self.frames, names: &self.names, key: Some(key) };
+            self.inspection.value(Target::JsonKey, Place::Json(&place), key.as_bytes())?;
+        }
+        match event.value {
+            Value::Object | Value::Array => {
+                let key = event.key.map(|key| {
+                    let start = self.names.len();
+                    self.names.push_str(key);
+                    start..self.names.len()
+                });
+                let number = self.begun;
+                self.begun += 1;
+                let known =
+                    self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
+                let resource = known.and_then(|known| self.types.get(known)).map(|(_, of)| *of);
+                self.frames.push(Frame { key, resource, number });
+                Ok(())
+            }
+            Value::String(text) => self.string(event.key, text),
+            Value::Number(_) | Value::Bool(_) | Value::Null | Value::End => Ok(()),
+        }
+    }
+
+    fn string(&mut self, key: Option<&str>, text: &str) -> Result<(), OverBudget> {
+        if key == Some("resourceType")
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.resource = Type::named(text).filter(|of| of.kind() == Kind::Resource);
+            if !self.knows_types {
+                self.types.extend(frame.resource.map(|of| (frame.number, of)));
+            }
+        }
+        let at = At { frames: &self.frames, names: &self.names, key };
+        if self.is_fhir && key == Some("div") && at.is_narrative() {
+            return self.inspection.narrative(Place::Json(&at), text);
+        }
+        let found = self.inspection.score();
+        let (known, is_fhir) = (Cell::new(None), self.is_fhir);
+        let nature = || match known.get() {
+            Some(nature) => nature,
+            None => {
+                let nature = if is_fhir { at.nature() } else { Nature::Text };
+                known.set(Some(nature));
+                nature
+            }
+        };
+        self.inspection.judge(Target::Json, Place::Json(&at), text.as_bytes(), &nature)?;
+        self.is_unsettled |= is_fhir && self.inspection.score() > found && at.element().is_none();
+        Ok(())
+    }
+}
+
+/// A member or an element of the innermost container.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    frames: &'a [Frame],
+    names: &'a str,
+    key: Option<&'a str>,
+}
+
+impl<'a> At<'a> {
+    fn keys(self) -> impl Iterator<Item = Option<&'a str>> {
+        let outer = self
+            .frames
+            .iter()
+            .skip(1)
+            .map(move |frame| frame.key.clone().map(|key| self.names.get(key).unwrap_or_default()));
+        outer.chain(std::iter::once(self.key))
+    }
+
+    /// The type of the element, if R4 has it. Only what stands where R4 has resources is one, whatever it says.
+    fn element(self) -> Option<Type> {
+        let mut of = self.frames.first()?.resource?;
+        let resources = self.frames.iter().skip(1).map(|frame| frame.resource).chain(std::iter::once(None));
+        for (key, resource) in self.keys().zip(resources) {
+            if let Some(key) = key {
+                of = match key.strip_prefix('_') {
+                    Some(key) if of.element(key).is_some_and(|element| element.of().kind() == Kind::Primitive) => {
+                        Type::twin()?
+                    }
+                    _ => of.element(key)?.of(),
+                };
+            }
+            if of.kind() == Kind::AnyResource
+                && let Some(resource) = resource
+            {
+                of = resource;
+            }
+        }
+        Some(of)
+    }
+
+    fn nature(self) -> Nature {
+        match (self.element(), self.key) {
+            (Some(of), _) if of.name() == "base64Binary" => Nature::Base64,
+            (Some(_), Some(key)) if CODE.contains(&key) => Nature::Code,
+            _ => Nature::Text,
+        }
+    }
+
+    /// Whether this is the markup of a narrative. Where a resource's type was not read yet, `text` is its narrative all the
+    /// same: R4 has it in every resource that can have one.
+    fn is_narrative(self) -> bool {
+        match self.element() {
+            Some(of) => of.name() == "xhtml",
+            None => {
+                let [.., resource, text] = self.frames else { return false };
+                let is_text = text.key.clone().and_then(|key| self.names.get(key)) == Some("text");
+                is_text && resource.resource.is_none()
+            }
+        }
+    }
+}
+
+impl JsonPlace for At<'_> {
+    fn is_at(&self, path: &JsonPath) -> bool {
+        path.leads_to(self.keys())
+    }
+
+    fn written(&self) -> String {
+        let step = |key: Option<&str>| key.map_or_else(|| "[*]".to_owned(), |key| format!(".{key}"));
+        std::iter::once("$".to_owned()).chain(self.keys().map(step)).collect()
+    }
+}
