@@ -10,7 +10,7 @@ use super::settings::{Exemption, Settings};
 use super::transform::Transform;
 
 /// What a pass over a byte may cost, in all, for each byte of a request; and what any request may cost.
-const WORK_PER_BYTE: u64 = 32;
+const WORK_PER_BYTE: u64 = 64;
 const WORK_AT_LEAST: u64 = 512 << 10;
 
 /// What a byte costs a detector, measured against one step of an automaton.

@@ -63,8 +63,8 @@ pub struct Pack {
     pub(super) classes: [u16; 256],
     /// Literals of plain bytes that can be all of a value, in their order, and the targets that they matter in.
     short: Vec<(String, u16)>,
-    /// For the first byte of each of them, which lengths there are.
-    short_lengths: [u64; 32],
+    /// Where one of them may be known, by [`sketch`]: most values are none of them.
+    short_known: [u64; 64],
     /// The rules that judge each target.
     pub(super) of_target: [RuleSet; Target::ALL.len()],
     /// The rules behind each gate.
@@ -131,8 +131,8 @@ impl Pack {
 
     /// Whether a value of plain bytes is all that a rule looks for in this target.
     pub(super) fn is_short_literal(&self, text: &[u8], target: Target) -> bool {
-        let Some(first) = text.first() else { return false };
-        if self.short_lengths.get(usize::from(first & 31)).is_none_or(|lengths| lengths >> (text.len() & 63) & 1 == 0) {
+        let (word, bit) = sketch(text);
+        if self.short_known.get(word).is_none_or(|bits| bits >> bit & 1 == 0) {
             return false;
         }
         let small = text.to_ascii_lowercase();
@@ -207,10 +207,10 @@ impl Pack {
             *all |= if later == literal { *targets } else { 0 };
             later == literal
         });
-        let mut short_lengths = [0; 32];
+        let mut short_known = [0; 64];
         for (literal, _) in &short {
-            let first = literal.bytes().next().unwrap_or_default();
-            short_lengths.get_mut(usize::from(first & 31)).into_iter().for_each(|bits| *bits |= 1_u64 << (literal.len() & 63));
+            let (word, bit) = sketch(literal.as_bytes());
+            short_known.get_mut(word).into_iter().for_each(|bits| *bits |= 1_u64 << bit);
         }
         let mut of_target = [RuleSet::default(); Target::ALL.len()];
         for (target, set) in Target::ALL.iter().zip(&mut of_target) {
@@ -223,8 +223,15 @@ impl Pack {
         if rules.len() > SETS * 64 {
             return Err(PackError::Automaton("there are too many rules".to_owned()));
         }
-        Ok(Self { rules, views, owners, literals, classes, short, short_lengths, of_target, gates })
+        Ok(Self { rules, views, owners, literals, classes, short, short_known, of_target, gates })
     }
+}
+
+/// A word and a bit of it for a text, the same whatever its case.
+fn sketch(text: &[u8]) -> (usize, usize) {
+    let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default() & 31);
+    let mixed = edge(text.first()) * 37 + edge(text.last()) * 101 + text.len() * 263;
+    (mixed / 64 % 64, mixed % 64)
 }
 
 /// Adds a rule to a set.

@@ -96,7 +96,7 @@ fn the_worst_costs_what_the_budget_allows_and_no_more() {
     assert!(cost < 8.0, "an ordinary body costs {cost} passes");
     for (name, body) in hostile() {
         let (verdict, cost) = body_with_work(&settings, &body, true);
-        assert!(verdict == Verdict::OverBudget || cost <= 33.0, "{name} costs {cost} passes");
+        assert!(verdict == Verdict::OverBudget || cost <= 65.0, "{name} costs {cost} passes");
     }
 }
 
@@ -116,6 +116,10 @@ fn the_worst_takes_at_most_ten_times_as_long_as_an_ordinary_body() {
     println!("{usual:7.1} ms {cost:5.1} passes  ordinary");
     for (name, body) in hostile() {
         let (taken, cost, refused) = time(&body);
-        println!("{taken:7.1} ms {cost:5.1} passes  {:4.1} x  {name}{}", taken / usual, if refused { " (refused)" } else { "" });
+        println!(
+            "{taken:7.1} ms {cost:5.1} passes  {:4.1} x  {name}{}",
+            taken / usual,
+            if refused { " (refused)" } else { "" }
+        );
     }
 }
