@@ -21,6 +21,8 @@ mod forgery;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod inspection;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod keys;
