@@ -1,6 +1,7 @@
 //! Bodies of a megabyte, each made to be the worst for a part of the engine: what they cost is counted, in passes over
 //! bytes, and not measured. `cargo test --release --test inspect -- --ignored --nocapture` shows times.
 
+use std::io::Write;
 use std::time::Instant;
 
 use carewarden::inspect::{Level, Pack};
@@ -113,13 +114,17 @@ fn the_worst_takes_at_most_ten_times_as_long_as_an_ordinary_body() {
         times.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
     };
     let (usual, cost, _) = time(&ordinary());
-    println!("{usual:7.1} ms {cost:5.1} passes  ordinary");
+    let mut out = std::io::stderr();
+    writeln!(out, "{usual:7.1} ms {cost:5.1} passes  ordinary").unwrap();
     for (name, body) in hostile() {
         let (taken, cost, refused) = time(&body);
-        println!(
+        writeln!(
+            out,
             "{taken:7.1} ms {cost:5.1} passes  {:4.1} x  {name}{}",
             taken / usual,
             if refused { " (refused)" } else { "" }
-        );
+        )
+        .unwrap();
+        assert!(taken <= 10.0 * usual, "{name} takes {taken} ms, an ordinary body {usual} ms");
     }
 }
