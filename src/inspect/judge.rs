@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::narrative;
-use super::pack::{Compiled, PLAIN_LENGTH, Pack, SPECIAL, Test};
+use super::pack::{Compiled, DISGUISE, PLAIN_LENGTH, Pack, RuleSet, SPECIAL, Test, insert};
 use super::rule::{Class, Target};
 use super::settings::{Exemption, Settings};
+use super::transform::Transform;
 
 /// What a pass over a byte may cost, in all, for each byte of a request; and what any request may cost.
-const WORK_PER_BYTE: u64 = 32;
+const WORK_PER_BYTE: u64 = 64;
 const WORK_AT_LEAST: u64 = 512 << 10;
 
 /// What a byte costs a detector, measured against one step of an automaton.
@@ -24,9 +25,6 @@ const SHORT: usize = 256;
 
 /// The most findings that are kept of one request.
 const MAX_FINDINGS: usize = 64;
-
-/// Words of sixty-four rules each.
-const SETS: usize = 4;
 
 /// A request needs more work than it may: it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,20 +76,33 @@ pub struct Inspection<'s> {
     findings: Vec<Finding>,
 }
 
-/// Which rules may hold: one bit each.
-type Candidates = [u64; SETS];
-
 /// A text as rules of a view see it, and which of all rules may hold for it.
 #[derive(Clone)]
 struct Shown<'t> {
     text: Rc<Cow<'t, [u8]>>,
-    candidates: Candidates,
+    candidates: RuleSet,
 }
 
 impl<'t> Shown<'t> {
-    fn new(text: Cow<'t, [u8]>, pack: &Pack) -> Self {
-        let candidates = candidates(pack, &text);
+    fn new(text: Cow<'t, [u8]>, class: u16, target: Target, pack: &Pack) -> Self {
+        let candidates = candidates(pack, &text, class, target);
         Self { text: Rc::new(text), candidates }
+    }
+}
+
+/// A value that is being judged.
+struct Judged<'v> {
+    target: Target,
+    place: Place<'v>,
+    raw: &'v [u8],
+    nature: &'v dyn Fn() -> Nature,
+    known: Option<Nature>,
+    score: u32,
+}
+
+impl Judged<'_> {
+    fn nature(&mut self) -> Nature {
+        *self.known.get_or_insert_with(self.nature)
     }
 }
 
@@ -195,62 +206,75 @@ impl<'s> Inspection<'s> {
         // One more for each value: a million empty strings are work too.
         self.charge(text.len().saturating_add(1), 1)?;
         let pack = Rc::clone(&self.settings.pack);
-        if class_of(&pack, text) & SPECIAL == 0 && text.len() < PLAIN_LENGTH && !pack.is_short_literal(text, target) {
+        let class = class_of(&pack, text);
+        if class & SPECIAL == 0 && text.len() < PLAIN_LENGTH && !pack.is_short_literal(text, target) {
             return Ok(());
         }
-        let mut known = None;
-        if text.len() > SHORT && known.insert(nature()).is_base64(text) {
+        let mut value = Judged { target, place, raw: text, nature, known: None, score: 0 };
+        if text.len() > SHORT && value.nature().is_base64(text) {
             return Ok(());
         }
-        // What each view shows: its own text, or that of the nearest view above that was changed.
-        let mut views: Vec<Shown<'_>> = Vec::with_capacity(pack.views.len());
-        let mut score = 0_u32;
-        for (index, view) in pack.views.iter().enumerate() {
-            let shown = match (view.parent.and_then(|parent| views.get(parent)), view.transform) {
-                (Some(above), Some(transform)) => match transform.apply(&above.text) {
-                    Cow::Owned(after) => {
-                        self.charge(after.len(), 2)?;
-                        Shown::new(Cow::Owned(after), &pack)
-                    }
-                    Cow::Borrowed(_) => above.clone(),
-                },
-                _ => {
-                    self.charge(text.len(), 1)?;
-                    Shown::new(Cow::Borrowed(text), &pack)
-                }
-            };
-            for rule in chosen(&pack, &shown.candidates).filter(|rule| rule.view == index) {
-                let judges = rule.targets & target.bit() != 0 && rule.rule.level <= self.settings.level;
-                if !judges || known.get_or_insert_with(nature).spares(rule) || self.is_exempt(rule, target, place) {
-                    continue;
-                }
-                if known.is_some_and(|nature| nature.is_base64(text)) {
-                    return Ok(());
-                }
-                let holds = match &rule.test {
-                    Test::Literal => true,
-                    Test::Regex(pattern) => {
-                        self.charge(shown.text.len(), 1)?;
-                        pattern.is_match(&shown.text)
-                    }
-                    Test::Sqli => {
-                        self.charge(shown.text.len(), SQLI_COST)?;
-                        libinjectionrs::detect_sqli(&condense(&shown.text)).is_injection()
-                    }
-                    Test::Xss => {
-                        self.charge(shown.text.len(), XSS_COST)?;
-                        libinjectionrs::detect_xss(&condense(&shown.text)).is_injection()
-                    }
-                    Test::Narrative(_) => false,
-                };
-                if holds {
-                    score = score.saturating_add(rule.rule.score);
-                    self.find(rule, target, place);
-                }
+        self.charge(text.len(), 1)?;
+        let first = Shown::new(Cow::Borrowed(text), class, target, &pack);
+        if class & DISGUISE == 0 && !Transform::is_slashed(text) {
+            // Every view shows the same.
+            for rule in chosen(&pack, first.candidates) {
+                self.try_rule(rule, text, &mut value)?;
             }
-            views.push(shown);
+        } else {
+            // What each view shows: its own text, or that of the view above where it changed nothing.
+            let mut views: Vec<Shown<'_>> = Vec::with_capacity(pack.views.len());
+            for (index, view) in pack.views.iter().enumerate() {
+                let shown = match (view.parent.and_then(|parent| views.get(parent)), view.transform) {
+                    (Some(above), Some(transform)) => match transform.apply(&above.text) {
+                        Cow::Owned(after) => {
+                            self.charge(after.len(), 2)?;
+                            let class = class_of(&pack, &after);
+                            Shown::new(Cow::Owned(after), class, target, &pack)
+                        }
+                        Cow::Borrowed(_) => above.clone(),
+                    },
+                    _ => first.clone(),
+                };
+                for rule in chosen(&pack, shown.candidates).filter(|rule| rule.view == index) {
+                    self.try_rule(rule, &shown.text, &mut value)?;
+                }
+                views.push(shown);
+            }
         }
-        self.score = self.score.max(score);
+        self.score = self.score.max(value.score);
+        Ok(())
+    }
+
+    /// Runs a rule on a value as its view shows it.
+    fn try_rule(&mut self, rule: &Compiled, shown: &[u8], value: &mut Judged<'_>) -> Result<(), OverBudget> {
+        if rule.rule.level > self.settings.level {
+            return Ok(());
+        }
+        let nature = value.nature();
+        if nature.spares(rule) || nature.is_base64(value.raw) || self.is_exempt(rule, value.target, value.place) {
+            return Ok(());
+        }
+        let holds = match &rule.test {
+            Test::Literal => true,
+            Test::Regex(pattern) => {
+                self.charge(shown.len(), 1)?;
+                pattern.is_match(shown)
+            }
+            Test::Sqli => {
+                self.charge(shown.len(), SQLI_COST)?;
+                libinjectionrs::detect_sqli(&condense(shown)).is_injection()
+            }
+            Test::Xss => {
+                self.charge(shown.len(), XSS_COST)?;
+                libinjectionrs::detect_xss(&condense(shown)).is_injection()
+            }
+            Test::Narrative(_) => false,
+        };
+        if holds {
+            value.score = value.score.saturating_add(rule.rule.score);
+            self.find(rule, value.target, value.place);
+        }
         Ok(())
     }
 
@@ -296,26 +320,24 @@ fn class_of(pack: &Pack, text: &[u8]) -> u16 {
     text.iter().fold(0, |classes, byte| classes | pack.classes.get(usize::from(*byte)).copied().unwrap_or(SPECIAL))
 }
 
-fn candidates(pack: &Pack, text: &[u8]) -> Candidates {
-    let mut found = [0; SETS];
-    let mut add = |rule: u16| {
-        let word = found.get_mut(usize::from(rule / 64));
-        word.into_iter().for_each(|word| *word |= 1 << (rule % 64));
-    };
+/// The rules that judge this target and of which something occurs.
+fn candidates(pack: &Pack, text: &[u8], class: u16, target: Target) -> RuleSet {
+    let mut found = RuleSet::default();
     for literal in pack.literals.find_overlapping_iter(text) {
-        pack.owners.get(literal.pattern().as_usize()).into_iter().flatten().for_each(|rule| add(*rule));
+        pack.owners.get(literal.pattern().as_usize()).into_iter().flatten().for_each(|rule| insert(&mut found, *rule));
     }
-    let class = class_of(pack, text);
     for (gate, rules) in pack.gates.iter().enumerate() {
         if class & 2 << gate != 0 {
-            rules.iter().for_each(|rule| add(*rule));
+            rules.iter().for_each(|rule| insert(&mut found, *rule));
         }
     }
+    let of_target = pack.of_target.get(target as usize).copied().unwrap_or_default();
+    found.iter_mut().zip(of_target).for_each(|(found, judging)| *found &= judging);
     found
 }
 
-fn chosen<'p>(pack: &'p Pack, candidates: &Candidates) -> impl Iterator<Item = &'p Compiled> {
-    let indices = (0..).zip(*candidates).flat_map(|(word, mut bits): (usize, u64)| {
+fn chosen(pack: &Pack, candidates: RuleSet) -> impl Iterator<Item = &Compiled> {
+    let indices = (0..).zip(candidates).flat_map(|(word, mut bits): (usize, u64)| {
         std::iter::from_fn(move || {
             let bit = bits.trailing_zeros() as usize;
             bits = bits.checked_sub(1).map(|less| bits & less)?;

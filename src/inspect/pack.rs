@@ -31,17 +31,26 @@ const FILES: &[(&str, &str)] = &[
 
 /// How large one rule's automaton may become, compiled and while it runs. With ASCII classes none needs it.
 const PROGRAM_SIZE: usize = 512 << 10;
-const CACHE_SIZE: usize = 1 << 20;
+const CACHE_SIZE: usize = 256 << 10;
 
 /// Up to this length a value of plain bytes alone is done with: no rule holds for less,
 /// but those of which a literal is all of the value.
 pub(super) const PLAIN_LENGTH: usize = 40;
 
 /// The most sets of bytes that rules without literals ask for.
-const MAX_GATES: usize = 15;
+const MAX_GATES: usize = 14;
 
 /// A value has a byte that is not plain.
 pub(super) const SPECIAL: u16 = 1;
+
+/// A value has a byte that a transform could undo.
+pub(super) const DISGUISE: u16 = 1 << 15;
+
+/// Room for the sets of rules of one value: words of sixty-four rules each.
+const SETS: usize = 4;
+
+/// A set of rules: one bit each.
+pub(super) type RuleSet = [u64; SETS];
 
 /// Rules, compiled.
 pub struct Pack {
@@ -52,8 +61,12 @@ pub struct Pack {
     pub(super) literals: AhoCorasick,
     /// What each byte is: `SPECIAL`, and which gates it opens.
     pub(super) classes: [u16; 256],
-    /// Literals of plain bytes that can be all of a value, and the targets that they matter in.
+    /// Literals of plain bytes that can be all of a value, in their order, and the targets that they matter in.
     short: Vec<(String, u16)>,
+    /// Where one of them may be known, by [`sketch`]: most values are none of them.
+    short_known: [u64; 64],
+    /// The rules that judge each target.
+    pub(super) of_target: [RuleSet; Target::ALL.len()],
     /// The rules behind each gate.
     pub(super) gates: Vec<Vec<u16>>,
 }
@@ -118,10 +131,13 @@ impl Pack {
 
     /// Whether a value of plain bytes is all that a rule looks for in this target.
     pub(super) fn is_short_literal(&self, text: &[u8], target: Target) -> bool {
-        let is_text = |(literal, targets): &(String, u16)| {
-            targets & target.bit() != 0 && literal.as_bytes().eq_ignore_ascii_case(text)
-        };
-        self.short.iter().any(is_text)
+        let (word, bit) = sketch(text);
+        if self.short_known.get(word).is_none_or(|bits| bits >> bit & 1 == 0) {
+            return false;
+        }
+        let small = text.to_ascii_lowercase();
+        let found = self.short.binary_search_by(|(literal, _)| literal.as_bytes().cmp(&small));
+        found.ok().and_then(|at| self.short.get(at)).is_some_and(|(_, targets)| targets & target.bit() != 0)
     }
 
     fn compile(written: Vec<Rule>) -> Result<Self, PackError> {
@@ -129,7 +145,7 @@ impl Pack {
         let (mut texts, mut owners): (Vec<String>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
         let mut classes = plain_classes();
         let (mut sets, mut gates): (Vec<String>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
-        let (mut short, mut rules) = (Vec::new(), Vec::with_capacity(written.len()));
+        let (mut short, mut rules): (Vec<(String, u16)>, Vec<Compiled>) = (Vec::new(), Vec::with_capacity(written.len()));
         for rule in written {
             let wrong = |problem: &str| PackError::Rule(rule.id.clone(), problem.to_owned());
             let index = u16::try_from(rules.len()).map_err(|_| wrong("there are too many"))?;
@@ -168,7 +184,7 @@ impl Pack {
             let targets = all.iter().fold(0, |bits, target| bits | target.bit());
             for literal in &rule.literals {
                 if literal.len() < PLAIN_LENGTH && literal.bytes().all(is_plain) {
-                    short.push((literal.clone(), targets));
+                    short.push((literal.to_ascii_lowercase(), targets));
                 }
             }
             rules.push(Compiled {
@@ -186,8 +202,41 @@ impl Pack {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&texts)
             .map_err(|error| PackError::Automaton(error.to_string()))?;
-        Ok(Self { rules, views, owners, literals, classes, short, gates })
+        short.sort();
+        short.dedup_by(|(later, targets), (literal, all)| {
+            *all |= if later == literal { *targets } else { 0 };
+            later == literal
+        });
+        let mut short_known = [0; 64];
+        for (literal, _) in &short {
+            let (word, bit) = sketch(literal.as_bytes());
+            short_known.get_mut(word).into_iter().for_each(|bits| *bits |= 1_u64 << bit);
+        }
+        let mut of_target = [RuleSet::default(); Target::ALL.len()];
+        for (target, set) in Target::ALL.iter().zip(&mut of_target) {
+            for (index, rule) in (0..).zip(&rules) {
+                if rule.targets & target.bit() != 0 {
+                    insert(set, index);
+                }
+            }
+        }
+        if rules.len() > SETS * 64 {
+            return Err(PackError::Automaton("there are too many rules".to_owned()));
+        }
+        Ok(Self { rules, views, owners, literals, classes, short, short_known, of_target, gates })
     }
+}
+
+/// A word and a bit of it for a text, the same whatever its case.
+fn sketch(text: &[u8]) -> (usize, usize) {
+    let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default() & 31);
+    let mixed = edge(text.first()) * 37 + edge(text.last()) * 101 + text.len() * 263;
+    (mixed / 64 % 64, mixed % 64)
+}
+
+/// Adds a rule to a set.
+pub(super) fn insert(set: &mut RuleSet, rule: u16) {
+    set.get_mut(usize::from(rule / 64)).into_iter().for_each(|word| *word |= 1 << (rule % 64));
 }
 
 /// Letters, digits and what stands in codes, dates and numbers.
@@ -200,6 +249,9 @@ fn plain_classes() -> [u16; 256] {
     for (byte, class) in (0_u8..=255).zip(&mut classes) {
         if is_plain(byte) {
             *class = 0;
+        }
+        if Transform::begins_with(byte) {
+            *class |= DISGUISE;
         }
     }
     classes

@@ -19,15 +19,24 @@ pub enum Transform {
     HtmlEntities,
     /// `\u0041`, `\x41`; fullwidth forms, overlong UTF-8; zero-width characters and NUL go.
     Unicode,
-    /// ASCII letters become small.
-    Lower,
     /// `/* comments */` become a space; what `/*!50000 hides */` stays.
     SqlComments,
-    /// `\` becomes `/`, `//` and `/./` become `/`.
+    /// `\` becomes `/`, `//` and `/./` become `/`, but for the `//` behind the `:` of a scheme.
     Path,
 }
 
 impl Transform {
+    /// Whether what one of them undoes can begin with this byte. A `/` does where another, a dot or `*` follows:
+    /// [`Transform::is_slashed`].
+    pub(super) fn begins_with(byte: u8) -> bool {
+        matches!(byte, b'%' | b'&' | b'\\' | 0 | 0xc0..=0xc2 | 0xe2 | 0xef)
+    }
+
+    /// Whether a `/` is one that [`Transform::Path`] or [`Transform::SqlComments`] could undo.
+    pub(super) fn is_slashed(text: &[u8]) -> bool {
+        has_slashes(text) || text.windows(2).any(|pair| pair == b"/*")
+    }
+
     /// The text after it; borrowed where it changed nothing.
     pub(super) fn apply(self, text: &[u8]) -> Cow<'_, [u8]> {
         match self {
@@ -38,8 +47,6 @@ impl Transform {
             },
             Self::HtmlEntities => html_entities(text),
             Self::Unicode => unicode(text),
-            Self::Lower if text.iter().any(u8::is_ascii_uppercase) => Cow::Owned(text.to_ascii_lowercase()),
-            Self::Lower => Cow::Borrowed(text),
             Self::SqlComments => sql_comments(text),
             Self::Path => path(text),
         }
@@ -211,9 +218,14 @@ fn sql_comments(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// Whether there is a `/./`, or a `//` that begins no authority.
+fn has_slashes(text: &[u8]) -> bool {
+    text.windows(3).any(|three| matches!(three, [before, b'/', b'/'] if *before != b':') || three == b"/./")
+        || text.starts_with(b"//")
+}
+
 fn path(text: &[u8]) -> Cow<'_, [u8]> {
-    let is_normal = !text.iter().any(|byte| *byte == b'\\') && !text.windows(2).any(|pair| matches!(pair, b"//" | b"/."));
-    if is_normal {
+    if !text.contains(&b'\\') && !has_slashes(text) {
         return Cow::Borrowed(text);
     }
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
@@ -224,7 +236,7 @@ fn path(text: &[u8]) -> Cow<'_, [u8]> {
             if out.ends_with(b"/.") {
                 out.pop();
             }
-            if out.ends_with(b"/") {
+            if out.ends_with(b"/") && !out.ends_with(b":/") {
                 continue;
             }
         }
@@ -264,7 +276,6 @@ mod tests {
             (HtmlEntities, "java&Tab;script&colon;x&lpar;1&rpar;", "java\tscript:x(1)"),
             (Unicode, r"\u003cs\x3c\u{3c}\q\u00", r"<s<<\q\u00"),
             (Unicode, "＜ｓｃｒｉｐｔ＞\u{200b}\u{feff}\u{ad}x\0y", "<script>xy"),
-            (Lower, "SeLecT", "select"),
             (SqlComments, "un/**/ion/*!50000select*/1/* rest", "un ion select 1 "),
             (Path, r"a\..\b//c/./d/.", "a/../b/c/d/."),
         ] {

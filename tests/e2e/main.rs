@@ -25,6 +25,8 @@ mod forgery;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod inspection;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod keys;

@@ -5,3 +5,4 @@
 mod attacks;
 mod benign;
 mod support;
+mod worst;
