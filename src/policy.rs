@@ -165,7 +165,7 @@ mod tests {
     "b": {"type": "saml"},
     "c": {"type": "api_key", "keys": [{"client": "x", "sha256": "zz"}]}
   },
-  "defaults": {"request": {"max_body": 5, "schema": "x", "inspect": "standart"}},
+  "defaults": {"request": {"max_body": 5, "validate": "x", "inspect": "standart"}},
   "routes": [{"name": "r", "match": {"paths": ["/"]}, "authorize": [{"permit": {}}]}]
 }"#;
         let expected = [
@@ -177,8 +177,8 @@ mod tests {
             "5:10 invalid-value /authentication/b",
             "6:65 invalid-value /authentication/c/keys/0/sha256",
             "8:40 invalid-value /defaults/request/max_body",
-            "8:53 not-supported /defaults/request/schema",
-            "8:69 invalid-value /defaults/request/inspect",
+            "8:55 not-supported /defaults/request/validate",
+            "8:71 invalid-value /defaults/request/inspect",
             "9:69 invalid-value /routes/0/authorize/0",
         ];
         assert_eq!(problems(text), expected);
