@@ -165,6 +165,7 @@ fn all(slices: usize) -> Vec<Variant> {
         },
         posting("post_unchecked", "20 kB POST: ours, nothing described", |_| ()),
         posting("post_shape", "20 kB POST: ours, shape of R4", |request| request["shape"] = json!("strict")),
+        posting("post_inspected", "20 kB POST: ours, inspected", |request| request["inspect"] = json!("standard")),
         posting("post_schema", "20 kB POST: ours, JSON Schema", |request| request["schema"] = json!("bundle")),
         search(
             "bundle_serde",
@@ -199,7 +200,7 @@ fn posting(name: &'static str, title: &'static str, describe: impl FnOnce(&mut V
     let mut route = json!({
         "name": "post", "match": { "methods": ["POST"], "paths": ["/fhir/Bundle"] }, "fhir": { "base": "/fhir" },
         "require_tls": false, "authorize": [{ "allow": { "roles": ["physician"] } }],
-        "request": { "shape": "off" }, "response": { "redact": [{ "apply": "none" }] },
+        "request": { "shape": "off", "inspect": "off" }, "response": { "redact": [{ "apply": "none" }] },
     });
     describe(&mut route["request"]);
     policy["routes"].as_array_mut().expect("routes").insert(0, route);
