@@ -124,7 +124,7 @@ impl Nature {
         match self {
             Self::Text | Self::Base64 => false,
             Self::Code => rule.spares_code,
-            Self::Narrative => rule.rule.class == Class::Xss || matches!(rule.test, Test::Sqli),
+            Self::Narrative => rule.spares_markup || rule.rule.class == Class::Xss || matches!(rule.test, Test::Sqli),
         }
     }
 

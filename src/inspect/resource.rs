@@ -14,7 +14,7 @@ use crate::fhir::elements::{Kind, Type};
 use crate::json::{Event, Value};
 
 /// Elements that hold expressions (`FHIRPath`, `XPath`, a mapping language) by definition, where R4 has them.
-const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant"];
+const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant", "map"];
 
 /// An open container.
 #[derive(Clone)]
@@ -195,7 +195,12 @@ impl<'a> At<'a> {
     }
 
     fn nature(self) -> Nature {
-        match (self.element(), self.key) {
+        // Of an element of an array it is the array's.
+        let key = self.key.or_else(|| {
+            let frame = self.frames.last()?;
+            self.names.get(frame.key.clone()?)
+        });
+        match (self.element(), key) {
             (Some(of), _) if of.name() == "base64Binary" => Nature::Base64,
             (Some(_), Some(key)) if CODE.contains(&key) => Nature::Code,
             _ => Nature::Text,
