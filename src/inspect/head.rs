@@ -1,44 +1,53 @@
 //! What of a request's head is judged: path, query, cookies, and headers that say something.
 
-use super::judge::{Inspection, OverBudget, Place};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::judge::{Inspection, Nature, OverBudget, Place};
 use super::rule::Target;
 use crate::http::Headers;
 use crate::http::query::{self, QueryError};
 
-/// Headers that are no text for anybody to interpret: credentials, which are verified or hashed and not kept; what Envoy
-/// wrote or reads itself; and lists of a grammar of their own, full of quotes and semicolons.
+/// Headers that are not judged: credentials, which are verified or hashed and not kept, and what was checked already.
 const NOT_INSPECTED: &[&str] = &[
+    "authorization",
+    "content-length",
+    "cookie",
+    "dpop",
+    "host",
+    "proxy-authorization",
+    "signature",
+    "transfer-encoding",
+    "x-forwarded-client-cert",
+];
+
+/// Headers with lists of a grammar of their own.
+const OF_GRAMMAR: &[&str] = &[
     "accept",
     "accept-charset",
     "accept-encoding",
     "accept-language",
-    "authorization",
     "baggage",
     "cache-control",
     "connection",
-    "content-length",
-    "cookie",
     "date",
-    "dpop",
     "expect",
-    "host",
     "if-match",
     "if-modified-since",
     "if-none-match",
     "if-range",
     "if-unmodified-since",
     "priority",
-    "proxy-authorization",
     "range",
-    "signature",
     "signature-input",
     "te",
     "traceparent",
     "tracestate",
-    "transfer-encoding",
-    "x-forwarded-client-cert",
     "x-request-id",
 ];
+
+/// The same, by how their names begin.
+const OF_GRAMMAR_TOO: &[&str] = &["access-control-", "sec-", "x-envoy-"];
 
 /// Why a part of a request could not be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +66,15 @@ impl From<QueryError> for Unjudged {
     }
 }
 
-/// Whether a header of this name, in lower case, is judged.
-#[must_use]
-pub fn is_inspected_header(name: &[u8]) -> bool {
-    let is_listed = std::str::from_utf8(name).is_ok_and(|name| NOT_INSPECTED.binary_search(&name).is_ok());
-    !is_listed && ![&b":"[..], b"x-envoy-", b"sec-", b"access-control-"].iter().any(|prefix| name.starts_with(prefix))
+/// What the value of a header of this name, in lower case, is; nothing where it is not judged.
+fn nature_of(name: &[u8]) -> Option<Nature> {
+    let Ok(name) = std::str::from_utf8(name) else { return Some(Nature::Text) };
+    if name.starts_with(':') || NOT_INSPECTED.binary_search(&name).is_ok() {
+        return None;
+    }
+    let has_grammar =
+        OF_GRAMMAR.binary_search(&name).is_ok() || OF_GRAMMAR_TOO.iter().any(|prefix| name.starts_with(prefix));
+    Some(if has_grammar { Nature::Grammar } else { Nature::Text })
 }
 
 /// Judges a head: `:path` as it came, cookies, headers.
@@ -76,9 +89,12 @@ pub fn judge_head(inspection: &mut Inspection<'_>, head: &Headers) -> Result<(),
     for (name, value) in head.iter() {
         if name == b"cookie" {
             judge_cookies(inspection, value)?;
-        } else if is_inspected_header(name) {
+        } else if name == b"if-none-exist" {
+            // R4, http.html#ccreate: a query.
+            judge_query(inspection, value, Target::QueryName, Target::Query)?;
+        } else if let Some(nature) = nature_of(name) {
             let name = std::str::from_utf8(name).map_or(Place::Unnamed, Place::Named);
-            inspection.value(Target::Header, name, value)?;
+            inspection.judge(Target::Header, name, value, &|| nature)?;
         }
     }
     Ok(())
@@ -95,10 +111,16 @@ fn judge_path(inspection: &mut Inspection<'_>, path: &[u8]) -> Result<(), Unjudg
 
 /// Judges a query or a form, whose names and values are these targets.
 pub fn judge_query(inspection: &mut Inspection<'_>, raw: &[u8], names: Target, values: Target) -> Result<(), Unjudged> {
+    let mut all: BTreeMap<Cow<'_, str>, Vec<Cow<'_, str>>> = BTreeMap::new();
     for pair in query::pairs(raw) {
         let (name, value) = pair?;
         inspection.value(names, Place::Named(&name), name.as_bytes())?;
         inspection.value(values, Place::Named(&name), value.as_bytes())?;
+        all.entry(name).or_default().push(value);
+    }
+    // Some servers join what stands under one name.
+    for (name, parts) in all.iter().filter(|(_, parts)| parts.len() > 1) {
+        inspection.value(values, Place::Named(name), parts.join(",").as_bytes())?;
     }
     Ok(())
 }
@@ -121,12 +143,15 @@ mod tests {
 
     #[test]
     fn headers_that_say_something_are_judged() {
-        assert!(NOT_INSPECTED.is_sorted());
+        assert!(NOT_INSPECTED.is_sorted() && OF_GRAMMAR.is_sorted());
         for name in ["user-agent", "referer", "x-forwarded-for", "x-note", "content-type", "origin"] {
-            assert!(is_inspected_header(name.as_bytes()), "{name}");
+            assert_eq!(nature_of(name.as_bytes()), Some(Nature::Text), "{name}");
         }
-        for name in ["authorization", ":path", "sec-ch-ua", "x-envoy-peer", "cookie"] {
-            assert!(!is_inspected_header(name.as_bytes()), "{name}");
+        for name in ["accept", "if-none-match", "tracestate", "sec-ch-ua", "x-envoy-peer"] {
+            assert_eq!(nature_of(name.as_bytes()), Some(Nature::Grammar), "{name}");
+        }
+        for name in ["authorization", ":path", "cookie"] {
+            assert_eq!(nature_of(name.as_bytes()), None, "{name}");
         }
     }
 }

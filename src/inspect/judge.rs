@@ -115,6 +115,8 @@ pub(super) enum Nature {
     Code,
     /// XHTML.
     Narrative,
+    /// A list of a grammar of its own, full of quotes, stars and semicolons.
+    Grammar,
     /// Base64, if it is that.
     Base64,
 }
@@ -124,13 +126,14 @@ impl Nature {
         match self {
             Self::Text | Self::Base64 => false,
             Self::Code => rule.spares_code,
+            // What no such list holds, and what a log or a template runs wherever it finds it.
+            Self::Grammar => !matches!(rule.rule.class, Class::Template | Class::Deserialisation | Class::Prototype),
             Self::Narrative => rule.spares_markup || rule.rule.class == Class::Xss || matches!(rule.test, Test::Sqli),
         }
     }
 
     fn is_base64(self, text: &[u8]) -> bool {
-        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/= \t\r\n".contains(byte);
-        self == Self::Base64 && text.iter().all(is_digit)
+        self == Self::Base64 && is_base64(text)
     }
 }
 
@@ -318,6 +321,15 @@ impl<'s> Inspection<'s> {
         let exempts = |exemption: &&Exemption| *exemption.rule == *rule.id && exemption.covers(target, place);
         self.settings.exemptions.iter().any(|exemption| exempts(&exemption))
     }
+}
+
+/// Whether a text is base64 (RFC 4648 section 4), with white space anywhere, as R4 takes it.
+fn is_base64(text: &[u8]) -> bool {
+    let digits = || text.iter().filter(|byte| !b" \t\r\n".contains(byte));
+    let padding = digits().rev().take_while(|byte| **byte == b'=').count();
+    let length = digits().count();
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    length % 4 == 0 && padding <= 2 && digits().take(length - padding).all(is_digit)
 }
 
 /// All that the bytes of a text are.

@@ -178,11 +178,10 @@ const IMAGES: &[&str] =
 /// What no style may hold. A backslash begins an escape, which could write any of the others.
 const ACTIVE_STYLE: &[&str] = &[
     "expression",
-    "script",
+    "script:",
     "behavior",
     "behaviour",
     "binding",
-    "import",
     "url (",
     "image(",
     "image-set",
@@ -209,7 +208,10 @@ pub fn faults(text: &str) -> Faults {
                 behind
             }
             Some(b'/') => end_tag(behind, &mut faults),
-            Some(byte) if byte.is_ascii_alphabetic() => start_tag(behind, &mut faults),
+            // HTML begins names with letters alone, XML with these, too.
+            Some(byte) if byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..) => {
+                start_tag(behind, &mut faults)
+            }
             // Text, to every parser; a NUL was passed over by some.
             Some(0) => {
                 faults.add(Fault::Markup);
@@ -372,6 +374,7 @@ mod tests {
             r#"<div><a href="MAILTO:a@x.example">mail</a><a href="tel:+1-555">call</a></div>"#,
             r#"<div><td style="background: url(tbl_bck1.png); color: red"><img src="data: image/png;base64,AA=="/></td></div>"#,
             r#"<div><td style="background: url('data:image/png;base64,AA==')">x</td></div>"#,
+            r#"<div><p style="color: red !important; font-family: 'Descriptive'">x</p></div>"#,
             "plain text, no element at all",
         ] {
             assert_eq!(faults(text), Faults::default(), "{text}");
@@ -388,6 +391,9 @@ mod tests {
             ("<div><form action='/x'><input name='p'/></form></div>", Fault::Element),
             ("<div><style>p{}</style></div>", Fault::Element),
             ("<div><x:script>1</x:script></div>", Fault::Element),
+            ("<div><_:script src='https://x.example'/></div>", Fault::Element),
+            ("<div><\u{e9}:script src='https://x.example'/></div>", Fault::Element),
+            ("<div><:script src='https://x.example'/></div>", Fault::Element),
             ("<div><p onclick='x()'>1</p></div>", Fault::Attribute),
             ("<div><img src='x' onerror='x()'/></div>", Fault::Attribute),
             ("<div xmlns='http://www.w3.org/2000/svg'>1</div>", Fault::Attribute),
@@ -401,6 +407,9 @@ mod tests {
             ("<div><p style='width: expression(x())'>1</p></div>", Fault::Style),
             ("<div><p style='background: url(http://x.example/track)'>1</p></div>", Fault::Style),
             ("<div><p style='background: url(//x.example/track)'>1</p></div>", Fault::Style),
+            ("<div><p style='background: image-set(\"https://x.example/t\" 1x)'>1</p></div>", Fault::Style),
+            ("<div><p style='background: src(\"https://x.example/t\")'>1</p></div>", Fault::Style),
+            ("<div><p style='background:&#0000000000117;rl(https://x.example/t)'>1</p></div>", Fault::Style),
             ("<div><p style='background: url(tbl.png) , url(https://x.example/track)'>1</p></div>", Fault::Style),
             ("<div><p style='background: url(javascript:x())'>1</p></div>", Fault::Style),
             ("<div><p style='background: url(data:text/html,x)'>1</p></div>", Fault::Style),

@@ -135,7 +135,9 @@ impl<'i, 's> BodyInspection<'i, 's> {
             return Ok(());
         }
         let at = At { frames: &self.frames, names: &self.names, key };
-        if self.is_fhir && key == Some("div") && at.is_narrative() {
+        if self.is_fhir && key == Some("div") && at.is_narrative(self.knows_types) {
+            // It may be none once all types are known.
+            self.is_unsettled |= at.element().is_none();
             return self.inspection.narrative(Place::Json(&at), text);
         }
         let found = self.inspection.score();
@@ -209,9 +211,10 @@ impl<'a> At<'a> {
 
     /// Whether this is the markup of a narrative. Where a resource's type was not read yet, `text` is its narrative all the
     /// same: R4 has it in every resource that can have one.
-    fn is_narrative(self) -> bool {
+    fn is_narrative(self, knows_types: bool) -> bool {
         match self.element() {
             Some(of) => of.name() == "xhtml",
+            None if knows_types => false,
             None => {
                 let [.., resource, text] = self.frames else { return false };
                 let is_text = text.key.clone().and_then(|key| self.names.get(key)) == Some("text");

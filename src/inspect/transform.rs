@@ -116,7 +116,7 @@ const ENTITIES: &[(&[u8], &[u8])] = &[
     (b"num;", b"#"),
 ];
 
-/// The longest run of digits that is read as one character: more are zeros in front of it, or no character.
+/// The longest run of digits, behind zeros, that is read as one character: more are none.
 const MAX_DIGITS: usize = 12;
 
 fn html_entities(text: &[u8]) -> Cow<'_, [u8]> {
@@ -127,6 +127,9 @@ fn html_entities(text: &[u8]) -> Cow<'_, [u8]> {
             if rest.get(1) == Some(&b'#') {
                 let is_hex = matches!(rest.get(2), Some(b'x' | b'X'));
                 let begin = if is_hex { 3 } else { 2 };
+                let zeros = rest.get(begin..)?.iter().take_while(|byte| **byte == b'0').count();
+                // One zero is a digit like any other.
+                let begin = begin + zeros.saturating_sub(1);
                 let digits = rest.get(begin..)?.iter().take(MAX_DIGITS);
                 let length =
                     digits.take_while(|byte| if is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
