@@ -4,12 +4,15 @@
 //! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
 //! 3.1.0.11), references that are searches, and tags that say a resource is not all there ([`super::partial`]), which
 //! must not be written over the whole. A creation may have them: it takes nothing from anybody. A form adds its parameters
-//! to a search. Everything else is opaque and passes only if the route lists its type.
+//! to a search. Bodies in parts have rules of their own ([`super::parts`]). Everything else is opaque and passes only if the
+//! route lists its type.
 
+use super::effect::Change;
 use super::partial::Coding;
 use super::reason::{Reason, Rule};
-use super::route::Limits;
+use super::route::Route;
 use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
+use crate::http::multipart::Boundary;
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::inspect::{BodyInspection, Inspection, Target, Unjudged, judge_query};
 use crate::json::{self, Event, Value};
@@ -31,6 +34,7 @@ pub(super) enum Layout {
     Json,
     JsonLines,
     Form,
+    Parts(Boundary),
     Opaque,
 }
 
@@ -75,26 +79,35 @@ struct Entry {
 
 impl Content {
     /// How to read the body that a head announces.
-    pub(super) fn of(head: &Headers, limits: &Limits) -> Result<Self, Reason> {
+    pub(super) fn of(head: &Headers, route: &Route) -> Result<Self, Reason> {
         let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
         let value = head.single("content-type").ok().flatten().ok_or(Rule::UnsupportedMediaType)?;
         let media_type = MediaType::parse(value).map_err(|_| Rule::UnsupportedMediaType)?;
-        let is_listed = limits.content_types.iter().any(|listed| *listed == media_type.essence());
+        let essence = media_type.essence();
+        let has_parts = route.parts.is_some() && essence == "multipart/form-data";
+        let is_listed = has_parts || route.limits.content_types.iter().any(|listed| listed == essence);
         if !is_listed || !head.all("content-encoding").all(is_identity) {
             return Err(Rule::UnsupportedMediaType.into());
         }
-        let essence = media_type.essence();
         let layout = match media_type.json() {
             Some(JsonLayout::Document) => Layout::Json,
             Some(JsonLayout::Lines) => Layout::JsonLines,
             None if media_type.is_form() => Layout::Form,
             // JSON in another charset must not pass as something that is not looked into.
             None if essence.ends_with("json") => return Err(Rule::UnsupportedMediaType.into()),
-            // Nor must a body in parts, each of which may be anything.
+            None if has_parts => Layout::Parts(Boundary::of(&media_type).map_err(|_| Rule::MalformedMultipart)?),
+            // Nor must another body in parts, each of which may be anything.
             None if essence.starts_with("multipart/") => return Err(Rule::UnsupportedMediaType.into()),
             None => Layout::Opaque,
         };
         Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
+    }
+
+    /// The content type for who is sent the body, where it said the boundary in a way that some read otherwise.
+    pub(super) fn restated(&self, head: &Headers) -> Option<Change> {
+        let Layout::Parts(boundary) = &self.layout else { return None };
+        let plain = boundary.content_type();
+        (head.first("content-type") != Some(&plain)).then(|| Change::Set("content-type".into(), plain))
     }
 
     /// Checks the body, and completes the interaction with what it says. `path` is the request's. Strings are inspected
@@ -148,6 +161,8 @@ impl Content {
                     checked.inspected = judge_query(inspection, body, Target::FormName, Target::Form);
                 }
             }
+            // What each may be stands with the route (`super::parts`).
+            (Layout::Parts(_), _) => return Err(Rule::UnsupportedMediaType.into()),
             (Layout::Opaque, _) => (),
         }
         Ok(checked)

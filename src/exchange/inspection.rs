@@ -55,6 +55,7 @@ impl Exchange {
             _ if is_over => Err(Rule::InjectionFound.into()),
             Some(Unjudged::OverBudget(_)) => Err(Rule::InspectionBudget.into()),
             Some(Unjudged::Unreadable) => Err(Rule::MalformedQuery.into()),
+            Some(Unjudged::Opaque) => Err(Rule::UnsupportedMediaType.into()),
             None => Ok(()),
         }
     }
@@ -65,6 +66,7 @@ pub(super) fn require_readable(content: Content, route: &Route) -> Result<(), Re
     let enforces = route.inspect.as_ref().is_some_and(|settings| settings.mode() == Mode::Enforce);
     match content.layout {
         Layout::Opaque if enforces => Err(Rule::UnsupportedMediaType.into()),
-        Layout::Opaque | Layout::Json | Layout::JsonLines | Layout::Form => Ok(()),
+        // Of parts each is asked, once they are here.
+        Layout::Opaque | Layout::Json | Layout::JsonLines | Layout::Form | Layout::Parts(_) => Ok(()),
     }
 }

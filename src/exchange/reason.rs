@@ -82,6 +82,12 @@ rules! {
     BodyTooLarge = "body_too_large" 413 "too-long" "the body is too large",
     /// The body is not what its content type says.
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
+    /// The parts of a body cannot be told apart, or could be read in two ways.
+    MalformedMultipart = "malformed_multipart" 400 "structure" "the parts of the body are malformed or ambiguous",
+    /// A part of a body is a file, or a field, that the route does not take.
+    PartRefused = "part_refused" 400 "invalid" "a part of the body is not accepted",
+    /// A body has too many or too long parts.
+    MultipartLimit = "multipart_limit" 413 "too-long" "the body has too many or too large parts",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
     /// Inspection found an attack in the request.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{Answer, Plan};
-use super::body::Content;
+use super::body::{Content, Layout};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
@@ -212,7 +212,8 @@ impl Exchange {
         }
         self.validate_head(&judged, head, end)?;
         self.inspect_head(&judged, head)?;
-        let content = Content::of(head, &judged.route.limits)?;
+        let content = Content::of(head, &judged.route)?;
+        judged.changes.extend(content.restated(head));
         require_readable(content, &judged.route)?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
@@ -223,6 +224,8 @@ impl Exchange {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
+            // Not even the last delimiter.
+            0 if matches!(content.layout, Layout::Parts(_)) => Err(Rule::MalformedMultipart.into()),
             0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
             _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
@@ -249,7 +252,13 @@ impl Exchange {
         let mut inspection = route.inspect.as_ref().map(|settings| Inspection::new(settings, bytes.len()));
         let mut shape = route.checks.reader(&content, interaction.as_ref());
         let (limits, reader) = (&route.limits.json, shape.as_mut());
-        let checked = content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?;
+        let checked = match (&content.layout, &route.parts) {
+            (Layout::Parts(boundary), Some(parts)) => {
+                let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut());
+                self.refuse_misfit(checked)?
+            }
+            _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?,
+        };
         if let Some(inspection) = &inspection {
             self.heed(&route.clone(), Findings::of(inspection, checked.inspected))?;
         }
