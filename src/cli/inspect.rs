@@ -179,7 +179,6 @@ fn reason_of(unjudged: Unjudged) -> &'static str {
     match unjudged {
         Unjudged::OverBudget(_) => "inspection_budget",
         Unjudged::Unreadable => "malformed_query",
-        Unjudged::Opaque => "unsupported_media_type",
     }
 }
 

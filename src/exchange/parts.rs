@@ -81,16 +81,20 @@ impl PartRules {
         })
     }
 
-    /// Checks a body and the JSON in it, and has inspected what can be.
+    /// Checks a body and the JSON in it, and has inspected what can be; where `reads_all`, what cannot be is refused.
     pub(super) fn inspect(
         &self,
         boundary: &Boundary,
         body: &[u8],
         limits: &json::Limits,
         mut inspection: Option<&mut Inspection<'_>>,
+        reads_all: bool,
     ) -> Result<Checked, Misfit> {
         let mut inspected = Ok(());
-        for (part, kind) in self.read(boundary, body)? {
+        for (index, (part, kind)) in self.read(boundary, body)?.into_iter().enumerate() {
+            if reads_all && kind == Kind::Opaque {
+                return Err(refusal(index, Rule::UnsupportedMediaType, "inspect"));
+            }
             if let Some(inspection) = inspection.as_deref_mut() {
                 inspected = inspected.and(judge_field(inspection, &part, kind));
             }
@@ -131,10 +135,7 @@ impl PartRules {
             Misfit::new(rule, Violation::new(Place::Part, part.to_string(), fault.as_str()))
         })?;
         let judged = parts.into_iter().enumerate().map(|(index, part)| {
-            let refuse = |(rule, why): (Rule, &'static str)| {
-                Misfit::new(rule, Violation::new(Place::Part, (index + 1).to_string(), why))
-            };
-            let kind = self.judge(&part).map_err(refuse)?;
+            let kind = self.judge(&part).map_err(|(rule, why)| refusal(index, rule, why))?;
             Ok((part, kind))
         });
         judged.collect()
@@ -162,7 +163,11 @@ impl PartRules {
     }
 }
 
-/// Inspects the names of a part, and its text; refuses one that nobody can look into.
+fn refusal(index: usize, rule: Rule, why: &'static str) -> Misfit {
+    Misfit::new(rule, Violation::new(Place::Part, (index + 1).to_string(), why))
+}
+
+/// Inspects the names of a part, and its text.
 fn judge_field(inspection: &mut Inspection<'_>, part: &Part<'_>, kind: Kind) -> Result<(), Unjudged> {
     let place = crate::inspect::Place::Named(part.name);
     inspection.value(Target::FormName, place, part.name.as_bytes())?;
@@ -171,8 +176,7 @@ fn judge_field(inspection: &mut Inspection<'_>, part: &Part<'_>, kind: Kind) -> 
     }
     match kind {
         Kind::Text => Ok(inspection.value(Target::Form, place, part.content)?),
-        Kind::Json(_) => Ok(()),
-        Kind::Opaque => Err(Unjudged::Opaque),
+        Kind::Json(_) | Kind::Opaque => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::body::{Content, Layout};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
-use super::inspection::{Findings, require_readable};
+use super::inspection::{Findings, reads_all, require_readable};
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
@@ -254,7 +254,7 @@ impl Exchange {
         let (limits, reader) = (&route.limits.json, shape.as_mut());
         let checked = match (&content.layout, &route.parts) {
             (Layout::Parts(boundary), Some(parts)) => {
-                let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut());
+                let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut(), reads_all(route));
                 self.refuse_misfit(checked)?
             }
             _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?,

@@ -49,9 +49,6 @@ pub enum Unjudged {
     /// It cannot be read in one way.
     #[error("the query or form cannot be read")]
     Unreadable,
-    /// It is nothing that can be read.
-    #[error("a part of the body cannot be read")]
-    Opaque,
 }
 
 impl From<QueryError> for Unjudged {
