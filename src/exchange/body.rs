@@ -112,6 +112,8 @@ impl Content {
 
     /// Checks the body, and completes the interaction with what it says. `path` is the request's. Strings are inspected
     /// as they are met, and `shape` reads along.
+    // Once in the module, however many ask: it is large.
+    #[inline(never)]
     pub(super) fn inspect(
         self,
         body: &[u8],

@@ -109,23 +109,23 @@ impl PartRules {
 
     /// Checks the fields by what is described of forms.
     pub(super) fn check_form(&self, boundary: &Boundary, body: &[u8], form: &Parameters) -> Result<(), Misfit> {
-        let (fields, others): (Vec<_>, Vec<_>) =
-            self.read(boundary, body)?.into_iter().partition(|(part, kind)| is_field(part, *kind));
-        let disguised = others.iter().find_map(|(part, _)| form.known_name(part.name));
-        if let Some(name) = disguised {
-            return Err(Misfit::new(Rule::ParameterViolation, Violation::new(Place::Parameter, name, "type")));
+        let mut fields = Vec::new();
+        for (part, kind) in self.read(boundary, body)? {
+            if kind == Kind::Text && part.file_name.is_none() {
+                let value = std::str::from_utf8(part.content).map_err(drop);
+                fields.push(value.map(|value| (Cow::Borrowed(part.name), Cow::Borrowed(value))));
+            } else if let Some(name) = form.known_name(part.name) {
+                return Err(Misfit::new(Rule::ParameterViolation, Violation::new(Place::Parameter, name, "type")));
+            }
         }
-        let pairs = fields.iter().map(|(part, _)| {
-            let value = std::str::from_utf8(part.content).map_err(drop)?;
-            Ok((Cow::Borrowed(part.name), Cow::Borrowed(value)))
-        });
-        form.check_pairs(pairs).map_err(|found| match found {
+        form.check_pairs(&mut fields.into_iter()).map_err(|found| match found {
             Some(found) => Misfit::new(Rule::ParameterViolation, found),
             None => Rule::MalformedMultipart.into(),
         })
     }
 
     /// The parts of a body, all of which the route takes.
+    #[inline(never)]
     fn read<'b>(&self, boundary: &Boundary, body: &'b [u8]) -> Result<Vec<(Part<'b>, Kind)>, Misfit> {
         let parts = multipart::read(body, boundary, &self.limits).map_err(|Malformed { part, fault }| {
             let rule = match fault {
@@ -134,11 +134,12 @@ impl PartRules {
             };
             Misfit::new(rule, Violation::new(Place::Part, part.to_string(), fault.as_str()))
         })?;
-        let judged = parts.into_iter().enumerate().map(|(index, part)| {
+        let mut judged = Vec::with_capacity(parts.len());
+        for (index, part) in parts.into_iter().enumerate() {
             let kind = self.judge(&part).map_err(|(rule, why)| refusal(index, rule, why))?;
-            Ok((part, kind))
-        });
-        judged.collect()
+            judged.push((part, kind));
+        }
+        Ok(judged)
     }
 
     fn judge(&self, part: &Part<'_>) -> Result<Kind, (Rule, &'static str)> {
@@ -148,13 +149,13 @@ impl PartRules {
         if self.names.as_ref().is_some_and(|names| !names.iter().any(|name| name == part.name)) {
             return Err((Rule::PartRefused, "names"));
         }
-        let essence = part.media_type.as_ref().map_or("text/plain", MediaType::essence);
-        if !self.content_types.iter().any(|listed| listed == essence) {
+        let is_of = |listed: &str| part.media_type.eq_ignore_ascii_case(listed);
+        if !self.content_types.iter().any(|listed| is_of(listed)) {
             return Err((Rule::UnsupportedMediaType, "content_types"));
         }
-        match part.media_type.as_ref().and_then(MediaType::json) {
+        match part.json {
             Some(layout) => Ok(Kind::Json(layout)),
-            None if essence == "text/plain" => match std::str::from_utf8(part.content) {
+            None if is_of("text/plain") => match std::str::from_utf8(part.content) {
                 Ok(text) if !text.contains('\0') => Ok(Kind::Text),
                 _ => Err((Rule::MalformedMultipart, "text")),
             },
@@ -178,10 +179,6 @@ fn judge_field(inspection: &mut Inspection<'_>, part: &Part<'_>, kind: Kind) -> 
         Kind::Text => Ok(inspection.value(Target::Form, place, part.content)?),
         Kind::Json(_) | Kind::Opaque => Ok(()),
     }
-}
-
-fn is_field(part: &Part<'_>, kind: Kind) -> bool {
-    kind == Kind::Text && part.file_name.is_none()
 }
 
 fn inspects(written: &model::Inspect) -> bool {

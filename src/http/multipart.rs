@@ -14,7 +14,7 @@ mod head;
 
 use std::fmt;
 
-use super::MediaType;
+use super::{JsonLayout, MediaType};
 use head::Head;
 
 /// The longest boundary (RFC 2046 section 5.1.1).
@@ -42,14 +42,16 @@ pub struct Limits {
 }
 
 /// One part. It has no `Debug`: it holds what was sent.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Part<'b> {
     /// The name of the field.
     pub name: &'b str,
     /// The name of the file that it is, if it is one.
     pub file_name: Option<&'b str>,
-    /// What it says it is; `text/plain` where it does not (RFC 7578 section 4.4).
-    pub media_type: Option<MediaType>,
+    /// The media type, without parameters and in any case; `text/plain` where it has none (RFC 7578 section 4.4).
+    pub media_type: &'b str,
+    /// How to read it as JSON, if it is that.
+    pub json: Option<JsonLayout>,
     /// Its content.
     pub content: &'b [u8],
 }
@@ -197,7 +199,7 @@ impl<'b> Reader<'b> {
         let rest = self.body.get(at..).unwrap_or_default();
         let window = rest.get(..MAX_HEAD + 4).unwrap_or(rest);
         let head_length = window.windows(4).position(|four| four == b"\r\n\r\n").ok_or(Fault::LongHeader)?;
-        let Head { name, file_name, media_type } = head::read(window.get(..head_length).unwrap_or_default())?;
+        let Head { name, file_name, media_type, json } = head::read(window.get(..head_length).unwrap_or_default())?;
         let begin = at + head_length + 4;
         // From the headers on: whoever looks for delimiters first would find one in them.
         let found = self.find(at).ok_or(Fault::Unfinished)?;
@@ -206,7 +208,7 @@ impl<'b> Reader<'b> {
             return Err(Fault::Delimiter);
         }
         let content = self.body.get(begin..end).unwrap_or_default();
-        Ok((Part { name, file_name, media_type, content }, found + self.delimiter.bytes.len()))
+        Ok((Part { name, file_name, media_type, json, content }, found + self.delimiter.bytes.len()))
     }
 
     /// Where the dashes and the boundary stand next.

@@ -65,13 +65,13 @@ impl Parameters {
 
     /// Checks a query or a form. `None` where it is none.
     pub fn check(&self, raw: &[u8]) -> Result<(), Option<Violation>> {
-        self.check_pairs(query::pairs(raw).map(|pair| pair.map_err(drop)))
+        self.check_pairs(&mut query::pairs(raw).map(|pair| pair.map_err(drop)))
     }
 
     /// The same of names and values that were read elsewhere.
     pub fn check_pairs<'p>(
         &self,
-        pairs: impl Iterator<Item = Result<(Cow<'p, str>, Cow<'p, str>), ()>>,
+        pairs: &mut dyn Iterator<Item = Result<(Cow<'p, str>, Cow<'p, str>), ()>>,
     ) -> Result<(), Option<Violation>> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for pair in pairs {

@@ -7,7 +7,7 @@
 //! reader: so escapes of all kinds are refused, and so is `;`, at which some split whatever is quoted.
 
 use super::Fault;
-use crate::http::MediaType;
+use crate::http::{JsonLayout, MediaType};
 
 /// The longest names of a field and of a file, in bytes.
 const MAX_NAME: usize = 128;
@@ -20,7 +20,8 @@ const CHARSET_FIELD: &str = "_charset_";
 pub(super) struct Head<'b> {
     pub(super) name: &'b str,
     pub(super) file_name: Option<&'b str>,
-    pub(super) media_type: Option<MediaType>,
+    pub(super) media_type: &'b str,
+    pub(super) json: Option<JsonLayout>,
 }
 
 /// Reads the lines between a delimiter and the empty line.
@@ -43,7 +44,8 @@ pub(super) fn read(lines: &[u8]) -> Result<Head<'_>, Fault> {
         }
     }
     let (name, file_name) = read_disposition(disposition.ok_or(Fault::Disposition)?)?;
-    Ok(Head { name, file_name, media_type: content_type.map(read_type).transpose()? })
+    let (media_type, json) = content_type.map_or(Ok(("text/plain", None)), read_type)?;
+    Ok(Head { name, file_name, media_type, json })
 }
 
 fn read_disposition(text: &str) -> Result<(&str, Option<&str>), Fault> {
@@ -98,9 +100,12 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Quotes are refused: a charset of UTF-8 needs none, and no boundary has to stand here.
-fn read_type(text: &str) -> Result<MediaType, Fault> {
+fn read_type(text: &str) -> Result<(&str, Option<JsonLayout>), Fault> {
     let media_type = MediaType::parse(text.as_bytes()).map_err(|_| Fault::ContentType)?;
     let has_parts = ["multipart/", "message/"].iter().any(|parts| media_type.essence().starts_with(parts));
     let is_utf_8 = media_type.parameter("charset").is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"));
-    if has_parts || !is_utf_8 || text.contains('"') { Err(Fault::ContentType) } else { Ok(media_type) }
+    if has_parts || !is_utf_8 || text.contains('"') {
+        return Err(Fault::ContentType);
+    }
+    Ok((text.split([';', ' ']).next().unwrap_or_default(), media_type.json()))
 }
