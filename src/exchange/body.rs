@@ -8,6 +8,7 @@
 //! route lists its type.
 
 use super::effect::Change;
+use super::forward;
 use super::partial::Coding;
 use super::reason::{Reason, Rule};
 use super::route::Route;
@@ -137,7 +138,7 @@ impl Content {
                 complete(interaction, &scan.findings, path)?;
                 checked.overwrites_by_part = overwrites_by_part(interaction, &scan.findings);
             }
-            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, |_| ())?,
+            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, look_at_nothing)?,
             (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
                 return Err(Rule::UnsupportedMediaType.into());
             }
@@ -145,7 +146,7 @@ impl Content {
                 let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
                 for line in lines {
                     let inspection = inspection.as_deref_mut();
-                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, |_| ())?;
+                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, look_at_nothing)?;
                     checked.inspected = checked.inspected.and(inspected);
                 }
             }
@@ -154,6 +155,7 @@ impl Content {
                 return Err(Rule::UnsupportedMediaType.into());
             }
             (Layout::Form, interaction) => {
+                forward::refuse_method_parameter(std::str::from_utf8(body).unwrap_or_default())?;
                 match interaction {
                     Some(interaction) => interaction.read_form(body)?,
                     None if query::pairs(body).any(|pair| pair.is_err()) => return Err(Rule::MalformedQuery.into()),
@@ -194,6 +196,9 @@ impl Content {
         Ok(inspected.finish().map_err(Unjudged::from))
     }
 }
+
+/// Looks at nothing. One function for all, so that the walk with it is once in the module.
+fn look_at_nothing(_: Event<'_>) {}
 
 /// Whether a resource that says it is not all there would be written over another.
 fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::body::{Checked, Content, Layout};
+use super::forward::METHOD_PARAMETER;
 use super::reason::Rule;
 use super::validation::Misfit;
 use crate::http::multipart::{self, Boundary, Fault, Malformed, Part};
@@ -48,23 +49,23 @@ impl PartRules {
         let model::Route { fhir, request, .. } = route;
         let written = request.multipart.as_ref()?;
         let at = at.key("request").key("multipart");
-        let hindrance = [
-            (fhir.is_some(), "a `fhir` route", "FHIR has no bodies in parts"),
-            (request.schema.is_some(), "a route with a `schema`", "a schema says nothing of a body in parts"),
-            (request.redact.is_some(), "a route that redacts requests", "parts cannot be redacted"),
-        ];
-        if let Some((_, what, why)) = hindrance.into_iter().find(|(hinders, ..)| *hinders) {
+        let hindrance = match request {
+            _ if fhir.is_some() => Some("FHIR has no bodies in parts"),
+            _ if request.schema.is_some() => Some("a schema says nothing of a body in parts"),
+            _ if request.redact.is_some() => Some("a body in parts cannot be redacted"),
+            _ => None,
+        };
+        if let Some(why) = hindrance {
             // One in `defaults` is meant for the others.
             if at.pointer.starts_with("/routes/") {
-                let hint = report.error(at, Code::InvalidValue, format!("{what} refuses bodies in parts"));
-                hint.help(format!("take it out: {why}"));
+                report.error(at, Code::InvalidValue, why).help("take it out: this route refuses such bodies");
             }
             return None;
         }
         let model::Multipart { max_parts, max_part, content_types, names, files } = written;
         if *max_parts == Some(0) {
             let hint = report.error(at.key("max_parts"), Code::InvalidValue, "a body in parts has at least one");
-            hint.help("leave `multipart` out to refuse such bodies, or `max_parts` for 10");
+            hint.help("leave `multipart` out to refuse such bodies");
         }
         let reads_all = request.inspect.as_ref().is_some_and(inspects);
         for (index, listed) in content_types.iter().flatten().enumerate() {
@@ -143,6 +144,9 @@ impl PartRules {
     }
 
     fn judge(&self, part: &Part<'_>) -> Result<Kind, (Rule, &'static str)> {
+        if part.name.eq_ignore_ascii_case(METHOD_PARAMETER) {
+            return Err((Rule::MethodOverride, "name"));
+        }
         if part.file_name.is_some() && !self.files {
             return Err((Rule::PartRefused, "files"));
         }
@@ -192,20 +196,27 @@ fn inspects(written: &model::Inspect) -> bool {
 fn check_type(listed: &str, reads_all: bool, at: &Node, report: &mut Report) {
     let media_type = MediaType::parse(listed.as_bytes()).ok();
     let media_type = media_type.filter(|own| own.essence().len() == listed.len() && !listed.contains('*'));
-    let Some(media_type) = media_type else {
-        let hint = report.error(at, Code::InvalidValue, format!("`{listed}` is not one media type"));
-        hint.help("write type and subtype, without parameters and wildcards, as in \"application/pdf\"");
-        return;
+    let is_json = media_type.as_ref().is_some_and(|own| own.json().is_some());
+    let (code, problem) = match media_type.as_ref().map(MediaType::essence) {
+        None => (Code::InvalidValue, "not one media type without parameters and wildcards"),
+        Some(essence) if hides_something(essence, is_json) => {
+            (Code::NotSupported, "parts of this type are not looked into")
+        }
+        Some(essence) if reads_all && !is_json && essence != "text/plain" => {
+            let hint = report.warning(at, Code::Risky, "parts of this type are refused where requests are inspected");
+            hint.help("take it out, or write `\"inspect\": {\"mode\": \"report\"}` or `\"off\"` on this route");
+            return;
+        }
+        Some(_) => return,
     };
-    let essence = media_type.essence();
-    let is_json = media_type.json().is_some();
-    let hides_parts = ["multipart/", "message/"].iter().any(|parts| essence.starts_with(parts)) || media_type.is_form();
-    if hides_parts || (essence.ends_with("json") && !is_json) {
-        let hint = report.error(at, Code::NotSupported, format!("parts of type `{listed}` are not looked into"));
-        hint.help("take it out; a part is a text, JSON, or something without parts of its own");
-    } else if reads_all && !is_json && essence != "text/plain" {
-        let hint =
-            report.warning(at, Code::Risky, format!("parts of type `{listed}` are refused where requests are inspected"));
-        hint.help("take it out, or write `\"inspect\": {\"mode\": \"report\"}` or `\"off\"` on this route");
-    }
+    report.error(at, code, problem).help("name a type of text, JSON, or something without parts of its own");
+}
+
+/// Whether a part of this type has parts or fields of its own, or is JSON that is not read as such.
+fn hides_something(essence: &str, is_json: bool) -> bool {
+    let begins = |begin| essence.starts_with(begin);
+    begins("multipart/")
+        || begins("message/")
+        || essence.ends_with("form-urlencoded")
+        || (essence.ends_with("json") && !is_json)
 }

@@ -146,6 +146,7 @@ impl Exchange {
 
         check_head(head, path.len(), &route.limits)?;
         forward::refuse_method_override(head)?;
+        forward::refuse_method_parameter(target.query().unwrap_or_default())?;
         if route.envoy_route.is_some() && target.is_rewritten() {
             // Envoy chose its route by the path as it came, and would choose again by the one we send.
             return Err(Rule::AmbiguousPath.into());
@@ -227,6 +228,8 @@ impl Exchange {
             // Not even the last delimiter.
             0 if matches!(content.layout, Layout::Parts(_)) => Err(Rule::MalformedMultipart.into()),
             0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
+            // RFC 9110 sections 9.3.1 and 9.3.2. What ends without a byte has none.
+            _ if matches!(judged.method, Method::Get | Method::Head) => Err(Rule::UnexpectedBody.into()),
             _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
@@ -413,6 +416,7 @@ fn check_head(head: &Headers, uri: usize, limits: &Limits) -> Result<(), Reason>
     if head.len() > limits.headers || head.byte_len() > limits.header_bytes {
         return Err(Rule::HeadersTooLarge.into());
     }
+    validation::check_framing(head)?;
     validation::check_bulk(head, limits.cookie_bytes)
 }
 

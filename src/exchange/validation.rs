@@ -233,6 +233,22 @@ fn fits(shaped: &Shaped, judged: &Judged) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Refuses a head by which another reader could find another request, or more than one: line ends and NUL in fields, and
+/// a length that is said twice or in two ways (RFC 9112 section 6.3). Envoy refuses them too, unless it is told not to.
+pub(super) fn check_framing(head: &Headers) -> Result<(), Reason> {
+    let breaks = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    if head.iter().any(|(name, value)| breaks(name) || breaks(value)) {
+        return Err(Rule::MalformedHeaders.into());
+    }
+    let [length, coding] = ["content-length", "transfer-encoding"].map(|name| head.single(name));
+    match (length.map_err(|_| Rule::MalformedHeaders)?, coding.map_err(|_| Rule::MalformedHeaders)?) {
+        (None, None) => Ok(()),
+        (Some(length), None) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => Ok(()),
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Rule::MalformedHeaders.into()),
+    }
+}
+
 /// Checks what a request's head may not hold on any route: ranges and cookies beyond measure.
 pub(super) fn check_bulk(head: &Headers, cookie_bytes: usize) -> Result<(), Reason> {
     for name in RANGES {
