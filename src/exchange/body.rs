@@ -191,10 +191,16 @@ impl Content {
         };
         json::walk(text, limits, both).map_err(refusal)?;
         if inspected.again() {
-            json::walk(text, limits, |event| inspected.visit(event)).map_err(refusal)?;
+            walk_again(text, limits, &mut inspected).map_err(refusal)?;
         }
         Ok(inspected.finish().map_err(Unjudged::from))
     }
+}
+
+/// Has inspection look at a text that was checked. It is seldom asked, so once in the module.
+#[inline(never)]
+fn walk_again(text: &[u8], limits: &json::Limits, inspected: &mut BodyInspection<'_, '_>) -> Result<(), json::Error> {
+    json::walk(text, limits, |event| inspected.visit(event))
 }
 
 /// Looks at nothing. One function for all, so that the walk with it is once in the module.
