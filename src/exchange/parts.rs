@@ -13,7 +13,7 @@ use super::reason::Rule;
 use super::validation::Misfit;
 use crate::http::multipart::{self, Boundary, Fault, Malformed, Part};
 use crate::http::{JsonLayout, MediaType};
-use crate::inspect::{Inspection, Mode, Target, Unjudged};
+use crate::inspect::{Inspection, Mode, Unjudged, judge_part};
 use crate::json;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
@@ -97,7 +97,7 @@ impl PartRules {
                 return Err(refusal(index, Rule::UnsupportedMediaType, "inspect"));
             }
             if let Some(inspection) = inspection.as_deref_mut() {
-                inspected = inspected.and(judge_field(inspection, &part, kind));
+                inspected = inspected.and(judge_part(inspection, &part, kind == Kind::Text).map_err(Unjudged::from));
             }
             let Kind::Json(layout) = kind else { continue };
             let layout = if layout == JsonLayout::Lines { Layout::JsonLines } else { Layout::Json };
@@ -170,19 +170,6 @@ impl PartRules {
 
 fn refusal(index: usize, rule: Rule, why: &'static str) -> Misfit {
     Misfit::new(rule, Violation::new(Place::Part, (index + 1).to_string(), why))
-}
-
-/// Inspects the names of a part, and its text.
-fn judge_field(inspection: &mut Inspection<'_>, part: &Part<'_>, kind: Kind) -> Result<(), Unjudged> {
-    let place = crate::inspect::Place::Named(part.name);
-    inspection.value(Target::FormName, place, part.name.as_bytes())?;
-    if let Some(file_name) = part.file_name {
-        inspection.value(Target::Form, place, file_name.as_bytes())?;
-    }
-    match kind {
-        Kind::Text => Ok(inspection.value(Target::Form, place, part.content)?),
-        Kind::Json(_) | Kind::Opaque => Ok(()),
-    }
 }
 
 fn inspects(written: &model::Inspect) -> bool {

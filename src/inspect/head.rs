@@ -3,6 +3,7 @@
 use super::judge::{Inspection, OverBudget, Place};
 use super::rule::Target;
 use crate::http::Headers;
+use crate::http::multipart::Part;
 use crate::http::query::{self, QueryError};
 
 /// Headers that are no text for anybody to interpret: credentials, which are verified or hashed and not kept; what Envoy
@@ -101,6 +102,16 @@ pub fn judge_query(inspection: &mut Inspection<'_>, raw: &[u8], names: Target, v
         inspection.value(values, Place::Named(&name), value.as_bytes())?;
     }
     Ok(())
+}
+
+/// Judges the names of a part of a body, and its content where that is a text.
+pub fn judge_part(inspection: &mut Inspection<'_>, part: &Part<'_>, is_text: bool) -> Result<(), OverBudget> {
+    let place = Place::Named(part.name);
+    inspection.value(Target::FormName, place, part.name.as_bytes())?;
+    if let Some(file_name) = part.file_name {
+        inspection.value(Target::Form, place, file_name.as_bytes())?;
+    }
+    if is_text { inspection.value(Target::Form, place, part.content) } else { Ok(()) }
 }
 
 /// RFC 6265 section 4.2, leniently: whatever stands between semicolons is a cookie.
