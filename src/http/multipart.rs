@@ -6,7 +6,7 @@
 //!   what is sent on says it plainly ([`Boundary::content_type`]).
 //! - The body begins with the first delimiter and ends with the last: nothing stands before or behind. Lines end with CRLF.
 //!   The dashes and the boundary stand nowhere else, not even within a line or a header.
-//! - A part has the headers of [`head`], in at most [`MAX_HEAD`] bytes, and an empty line behind them.
+//! - A part has the headers of `head`, in at most [`MAX_HEAD`] bytes, and an empty line behind them.
 //!
 //! What is read takes two steps for each byte at most, whatever it is.
 
