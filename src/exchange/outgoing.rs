@@ -118,5 +118,7 @@ fn reason(error: redact::Error) -> Reason {
         Error::Ended | Error::TypeNotGranted => Rule::Internal.into(),
         Error::RootScalar | Error::NotResource | Error::MisplacedResource | Error::Emptied => Rule::BodyNotFhir.into(),
         Error::ModifierTaken => Rule::BodyModifier.into(),
+        // Only answers are judged for it.
+        Error::Narrative => Rule::Internal.into(),
     }
 }

@@ -95,7 +95,9 @@ impl<'i, 's> BodyInspection<'i, 's> {
             key.into_iter().for_each(|key| self.names.truncate(key.start));
             return Ok(());
         }
-        if let Some(key) = event.key {
+        if let Some(key) = event.key
+            && !self.inspection.is_decided()
+        {
             let place = At { frames: &self.frames, names: &self.names, key: Some(key) };
             self.inspection.value(Target::JsonKey, Place::Json(&place), key.as_bytes())?;
         }
@@ -127,6 +129,10 @@ impl<'i, 's> BodyInspection<'i, 's> {
             if !self.knows_types {
                 self.types.extend(frame.resource.map(|of| (frame.number, of)));
             }
+        }
+        // What was found before a type was known is judged again, and then so is all behind it.
+        if self.inspection.is_decided() {
+            return Ok(());
         }
         let at = At { frames: &self.frames, names: &self.names, key };
         if self.is_fhir && key == Some("div") && at.is_narrative() {
