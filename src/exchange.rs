@@ -24,6 +24,7 @@ mod noted;
 mod outgoing;
 mod own_headers;
 mod partial;
+mod parts;
 mod reason;
 mod reply;
 mod request;

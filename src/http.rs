@@ -6,6 +6,7 @@ mod headers;
 mod host;
 mod media_type;
 mod method;
+pub mod multipart;
 pub mod parameter;
 pub mod path;
 mod percent;

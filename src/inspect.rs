@@ -30,7 +30,7 @@ mod rule;
 mod settings;
 mod transform;
 
-pub use head::{Unjudged, judge_head, judge_query};
+pub use head::{Unjudged, judge_head, judge_part, judge_query};
 pub use judge::{Finding, Inspection, JsonPlace, OverBudget, Place};
 pub use pack::{Pack, PackError};
 pub use path::JsonPath;

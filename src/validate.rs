@@ -49,18 +49,21 @@ pub enum Place {
     Parameter,
     /// A header.
     Header,
+    /// A part of a body, by its number from 1.
+    Part,
 }
 
 impl Violation {
-    fn new(kind: Place, place: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(kind: Place, place: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), kind, rule: rule.into() }
     }
 }
 
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { place, rule, .. } = self;
+        let Self { place, kind, rule } = self;
         let place = if place.is_empty() { "(root)" } else { place };
-        write!(f, "{rule} at {place}")
+        let kind = if *kind == Place::Part { "part " } else { "" };
+        write!(f, "{rule} at {kind}{place}")
     }
 }

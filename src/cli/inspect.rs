@@ -12,16 +12,20 @@ use super::style::{BAD, DIM, GOOD, paint};
 use super::{CannotRun, Format, Outcome, environment, policy_path};
 use crate::exchange::Engine;
 use crate::fhir::ResourceType;
+use crate::http::multipart::{self, Boundary};
 use crate::http::{Headers, JsonLayout, MediaType, Target as RequestTarget, query};
 use crate::inspect::{
     self, BodyInspection, Finding, Inspection, Level, Mode, Pack, Place, Settings, Target, Unjudged, judge_head,
-    judge_query,
+    judge_part, judge_query,
 };
 use crate::json as lexer;
 
 /// The limits on JSON of a route that does not set any.
 const LIMITS: lexer::Limits =
     lexer::Limits { max_depth: 32, max_keys: 1_000, max_key: 256, max_string: 1 << 24, max_number: 64 };
+
+/// The most parts of a body that is looked into.
+const MAX_PARTS: usize = 1_000;
 
 /// Inspect requests for injection: the rules that hold, where, the score, and what is decided.
 #[derive(Debug, Args)]
@@ -213,6 +217,7 @@ fn judge_body(
                 lines.try_for_each(|line| judge_json(inspection, line, is_fhir))
             }
             None if own.is_form() => judge_form(inspection, body),
+            None if own.essence() == "multipart/form-data" => judge_parts(inspection, own, body),
             None => Err("unsupported_media_type"),
         },
         None => match guess(request, body) {
@@ -235,6 +240,21 @@ fn guess(request: &Request, body: &[u8]) -> Guess {
 
 fn judge_form(inspection: &mut Inspection<'_>, body: &[u8]) -> Result<(), &'static str> {
     judge_query(inspection, body, Target::FormName, Target::Form).map_err(reason_of)
+}
+
+fn judge_parts(inspection: &mut Inspection<'_>, own: &MediaType, body: &[u8]) -> Result<(), &'static str> {
+    let boundary = Boundary::of(own).map_err(|_| "malformed_multipart")?;
+    let limits = multipart::Limits { max_parts: MAX_PARTS, max_part: body.len() };
+    for part in multipart::read(body, &boundary, &limits).map_err(|_| "malformed_multipart")? {
+        let is_text = part.media_type.eq_ignore_ascii_case("text/plain");
+        judge_part(inspection, &part, is_text).map_err(|_| "inspection_budget")?;
+        match part.json {
+            Some(_) => judge_json(inspection, part.content, false)?,
+            None if is_text => (),
+            None => return Err("unsupported_media_type"),
+        }
+    }
+    Ok(())
 }
 
 fn judge_json(inspection: &mut Inspection<'_>, body: &[u8], is_fhir: bool) -> Result<(), &'static str> {

@@ -4,12 +4,16 @@
 //! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
 //! 3.1.0.11), references that are searches, and tags that say a resource is not all there ([`super::partial`]), which
 //! must not be written over the whole. A creation may have them: it takes nothing from anybody. A form adds its parameters
-//! to a search. Everything else is opaque and passes only if the route lists its type.
+//! to a search. Bodies in parts have rules of their own ([`super::parts`]). Everything else is opaque and passes only if the
+//! route lists its type.
 
+use super::effect::Change;
+use super::forward;
 use super::partial::Coding;
 use super::reason::{Reason, Rule};
-use super::route::Limits;
+use super::route::Route;
 use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
+use crate::http::multipart::Boundary;
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::inspect::{BodyInspection, Inspection, Target, Unjudged, judge_query};
 use crate::json::{self, Event, Value};
@@ -31,6 +35,7 @@ pub(super) enum Layout {
     Json,
     JsonLines,
     Form,
+    Parts(Boundary),
     Opaque,
 }
 
@@ -75,30 +80,41 @@ struct Entry {
 
 impl Content {
     /// How to read the body that a head announces.
-    pub(super) fn of(head: &Headers, limits: &Limits) -> Result<Self, Reason> {
+    pub(super) fn of(head: &Headers, route: &Route) -> Result<Self, Reason> {
         let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
         let value = head.single("content-type").ok().flatten().ok_or(Rule::UnsupportedMediaType)?;
         let media_type = MediaType::parse(value).map_err(|_| Rule::UnsupportedMediaType)?;
-        let is_listed = limits.content_types.iter().any(|listed| *listed == media_type.essence());
+        let essence = media_type.essence();
+        let has_parts = route.parts.is_some() && essence == "multipart/form-data";
+        let is_listed = has_parts || route.limits.content_types.iter().any(|listed| listed == essence);
         if !is_listed || !head.all("content-encoding").all(is_identity) {
             return Err(Rule::UnsupportedMediaType.into());
         }
-        let essence = media_type.essence();
         let layout = match media_type.json() {
             Some(JsonLayout::Document) => Layout::Json,
             Some(JsonLayout::Lines) => Layout::JsonLines,
             None if media_type.is_form() => Layout::Form,
             // JSON in another charset must not pass as something that is not looked into.
             None if essence.ends_with("json") => return Err(Rule::UnsupportedMediaType.into()),
-            // Nor must a body in parts, each of which may be anything.
+            None if has_parts => Layout::Parts(Boundary::of(&media_type).map_err(|_| Rule::MalformedMultipart)?),
+            // Nor must another body in parts, each of which may be anything.
             None if essence.starts_with("multipart/") => return Err(Rule::UnsupportedMediaType.into()),
             None => Layout::Opaque,
         };
         Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
     }
 
+    /// The content type for who is sent the body, where it said the boundary in a way that some read otherwise.
+    pub(super) fn restated(&self, head: &Headers) -> Option<Change> {
+        let Layout::Parts(boundary) = &self.layout else { return None };
+        let plain = boundary.content_type();
+        (head.first("content-type") != Some(&plain)).then(|| Change::Set("content-type".into(), plain))
+    }
+
     /// Checks the body, and completes the interaction with what it says. `path` is the request's. Strings are inspected
     /// as they are met, and `shape` reads along.
+    // Once in the module, however many ask: it is large.
+    #[inline(never)]
     pub(super) fn inspect(
         self,
         body: &[u8],
@@ -122,7 +138,7 @@ impl Content {
                 complete(interaction, &scan.findings, path)?;
                 checked.overwrites_by_part = overwrites_by_part(interaction, &scan.findings);
             }
-            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, |_| ())?,
+            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, look_at_nothing)?,
             (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
                 return Err(Rule::UnsupportedMediaType.into());
             }
@@ -130,7 +146,7 @@ impl Content {
                 let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
                 for line in lines {
                     let inspection = inspection.as_deref_mut();
-                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, |_| ())?;
+                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, look_at_nothing)?;
                     checked.inspected = checked.inspected.and(inspected);
                 }
             }
@@ -139,6 +155,7 @@ impl Content {
                 return Err(Rule::UnsupportedMediaType.into());
             }
             (Layout::Form, interaction) => {
+                forward::refuse_method_parameter(std::str::from_utf8(body).unwrap_or_default())?;
                 match interaction {
                     Some(interaction) => interaction.read_form(body)?,
                     None if query::pairs(body).any(|pair| pair.is_err()) => return Err(Rule::MalformedQuery.into()),
@@ -148,6 +165,8 @@ impl Content {
                     checked.inspected = judge_query(inspection, body, Target::FormName, Target::Form);
                 }
             }
+            // What each may be stands with the route (`super::parts`).
+            (Layout::Parts(_), _) => return Err(Rule::UnsupportedMediaType.into()),
             (Layout::Opaque, _) => (),
         }
         Ok(checked)
@@ -172,11 +191,20 @@ impl Content {
         };
         json::walk(text, limits, both).map_err(refusal)?;
         if inspected.again() {
-            json::walk(text, limits, |event| inspected.visit(event)).map_err(refusal)?;
+            walk_again(text, limits, &mut inspected).map_err(refusal)?;
         }
         Ok(inspected.finish().map_err(Unjudged::from))
     }
 }
+
+/// Has inspection look at a text that was checked. It is seldom asked, so once in the module.
+#[inline(never)]
+fn walk_again(text: &[u8], limits: &json::Limits, inspected: &mut BodyInspection<'_, '_>) -> Result<(), json::Error> {
+    json::walk(text, limits, |event| inspected.visit(event))
+}
+
+/// Looks at nothing. One function for all, so that the walk with it is once in the module.
+fn look_at_nothing(_: Event<'_>) {}
 
 /// Whether a resource that says it is not all there would be written over another.
 fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {

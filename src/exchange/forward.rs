@@ -31,6 +31,9 @@ const REWRITING: &[&str] = &[
 /// Headers by which a client makes some upstream see another method.
 const METHOD_OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// The parameter and form field by which it does the same.
+pub(super) const METHOD_PARAMETER: &str = "_method";
+
 /// Request headers after which an answer is not a whole one in clear.
 const PARTIAL: &[&str] = &["range", "if-range", "if-none-match", "if-modified-since"];
 
@@ -38,6 +41,11 @@ const PARTIAL: &[&str] = &["range", "if-range", "if-none-match", "if-modified-si
 pub(super) fn refuse_method_override(head: &Headers) -> Result<(), Reason> {
     let is_override = |name: &[u8]| METHOD_OVERRIDES.iter().any(|known| is_spelling_of(name, known));
     if head.iter().any(|(name, _)| is_override(name)) { Err(Rule::MethodOverride.into()) } else { Ok(()) }
+}
+
+/// Refuses parameters of a query or a form that do the same: some frameworks let forms of HTML say PUT and DELETE so.
+pub(super) fn refuse_method_parameter(pairs: &str) -> Result<(), Reason> {
+    if parameter::find(pairs, METHOD_PARAMETER) == Ok(None) { Ok(()) } else { Err(Rule::MethodOverride.into()) }
 }
 
 /// Takes off what only we may say: names that tell the upstream who asks.
@@ -154,6 +162,24 @@ mod tests {
         assert!(refuse_method_override(&head(&["x-http-method"])).is_err());
         assert!(refuse_method_override(&head(&["x_http_method_override"])).is_err());
         assert!(refuse_method_override(&head(&["x-http-methods"])).is_ok());
+    }
+
+    #[test]
+    fn a_method_in_a_parameter_is_refused_in_every_spelling() {
+        for pairs in [
+            "_method=DELETE",
+            "a=1&_method=PUT",
+            "_Method=x",
+            "%5fmethod=x",
+            "a=1;_method=x",
+            "_method&_method",
+            "+_method",
+        ] {
+            assert_eq!(refuse_method_parameter(pairs), Err(Rule::MethodOverride.into()), "{pairs}");
+        }
+        for pairs in ["", "method=x", "_methods=x", "x=_method", "__method=x"] {
+            assert_eq!(refuse_method_parameter(pairs), Ok(()), "{pairs}");
+        }
     }
 
     #[test]

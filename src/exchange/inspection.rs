@@ -60,11 +60,16 @@ impl Exchange {
     }
 }
 
+/// Whether what nobody can look into is refused.
+pub(super) fn reads_all(route: &Route) -> bool {
+    route.inspect.as_ref().is_some_and(|settings| settings.mode() == Mode::Enforce)
+}
+
 /// Refuses a body that nobody can look into, where that is asked for.
 pub(super) fn require_readable(content: Content, route: &Route) -> Result<(), Reason> {
-    let enforces = route.inspect.as_ref().is_some_and(|settings| settings.mode() == Mode::Enforce);
     match content.layout {
-        Layout::Opaque if enforces => Err(Rule::UnsupportedMediaType.into()),
-        Layout::Opaque | Layout::Json | Layout::JsonLines | Layout::Form => Ok(()),
+        Layout::Opaque if reads_all(route) => Err(Rule::UnsupportedMediaType.into()),
+        // Of parts each is asked, once they are here.
+        Layout::Opaque | Layout::Json | Layout::JsonLines | Layout::Form | Layout::Parts(_) => Ok(()),
     }
 }

@@ -105,7 +105,7 @@ fn format(program: &Program, content: &Content, judged: &Judged) -> Result<Forma
         Layout::Json if is_fhir => Ok(Format::FhirJson),
         Layout::Json => Ok(Format::Json),
         Layout::JsonLines => Ok(Format::FhirNdjson),
-        Layout::Form | Layout::Opaque => Err(Rule::BodyNotRedactable.into()),
+        Layout::Form | Layout::Parts(_) | Layout::Opaque => Err(Rule::BodyNotRedactable.into()),
     }
 }
 

@@ -44,7 +44,7 @@ rules! {
     AmbiguousPath = "ambiguous_path" 400 "invalid" "the path is malformed or ambiguous",
     /// The query or form cannot be read.
     MalformedQuery = "malformed_query" 400 "invalid" "the query is malformed",
-    /// A header that asks for another method than the request's.
+    /// A header or a parameter that asks for another method than the request's.
     MethodOverride = "method_override" 400 "invalid" "method overrides are not accepted",
     /// CONNECT, TRACE, or a method that is no token.
     MethodRefused = "method_refused" 405 "not-supported" "the method is not accepted",
@@ -82,6 +82,14 @@ rules! {
     BodyTooLarge = "body_too_large" 413 "too-long" "the body is too large",
     /// The body is not what its content type says.
     MalformedBody = "malformed_body" 400 "structure" "the body is malformed",
+    /// A body where the method gives it no meaning: some servers do not read it, and take it for the next request.
+    UnexpectedBody = "unexpected_body" 400 "invalid" "a request of this method has no body",
+    /// The parts of a body cannot be told apart, or could be read in two ways.
+    MalformedMultipart = "malformed_multipart" 400 "structure" "the parts of the body are malformed or ambiguous",
+    /// A part of a body is a file, or a field, that the route does not take.
+    PartRefused = "part_refused" 400 "invalid" "a part of the body is not accepted",
+    /// A body has too many or too long parts.
+    MultipartLimit = "multipart_limit" 413 "too-long" "the body has too many or too large parts",
     /// The body is over a limit on JSON.
     JsonLimit = "json_limit" 400 "too-costly" "the body is nested too deeply or has too many or too long parts",
     /// Inspection found an attack in the request.

@@ -131,6 +131,7 @@ fn problem(reason: Reason, status: u16, request_id: Option<&str>, violation: Opt
             Place::Element => "element",
             Place::Parameter => "parameter",
             Place::Header => "header",
+            Place::Part => "part",
         };
         problem.insert("violation".to_owned(), json!({ key: place, "rule": rule }));
     }

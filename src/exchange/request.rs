@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{Answer, Plan};
-use super::body::Content;
+use super::body::{Content, Layout};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
-use super::inspection::{Findings, require_readable};
+use super::inspection::{Findings, reads_all, require_readable};
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
@@ -146,6 +146,7 @@ impl Exchange {
 
         check_head(head, path.len(), &route.limits)?;
         forward::refuse_method_override(head)?;
+        forward::refuse_method_parameter(target.query().unwrap_or_default())?;
         if route.envoy_route.is_some() && target.is_rewritten() {
             // Envoy chose its route by the path as it came, and would choose again by the one we send.
             return Err(Rule::AmbiguousPath.into());
@@ -212,7 +213,8 @@ impl Exchange {
         }
         self.validate_head(&judged, head, end)?;
         self.inspect_head(&judged, head)?;
-        let content = Content::of(head, &judged.route.limits)?;
+        let content = Content::of(head, &judged.route)?;
+        judged.changes.extend(content.restated(head));
         require_readable(content, &judged.route)?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
@@ -223,7 +225,11 @@ impl Exchange {
         let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
         let Pending { judged, content, size } = *pending;
         let judged = match size {
+            // Not even the last delimiter.
+            0 if matches!(content.layout, Layout::Parts(_)) => Err(Rule::MalformedMultipart.into()),
             0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
+            // RFC 9110 sections 9.3.1 and 9.3.2. What ends without a byte has none.
+            _ if matches!(judged.method, Method::Get | Method::Head) => Err(Rule::UnexpectedBody.into()),
             _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
@@ -249,7 +255,13 @@ impl Exchange {
         let mut inspection = route.inspect.as_ref().map(|settings| Inspection::new(settings, bytes.len()));
         let mut shape = route.checks.reader(&content, interaction.as_ref());
         let (limits, reader) = (&route.limits.json, shape.as_mut());
-        let checked = content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?;
+        let checked = match (&content.layout, &route.parts) {
+            (Layout::Parts(boundary), Some(parts)) => {
+                let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut(), reads_all(route));
+                self.refuse_misfit(checked)?
+            }
+            _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?,
+        };
         if let Some(inspection) = &inspection {
             self.heed(&route.clone(), Findings::of(inspection, checked.inspected))?;
         }
@@ -405,6 +417,7 @@ fn check_head(head: &Headers, uri: usize, limits: &Limits) -> Result<(), Reason>
     if head.len() > limits.headers || head.byte_len() > limits.header_bytes {
         return Err(Rule::HeadersTooLarge.into());
     }
+    validation::check_framing(head)?;
     validation::check_bulk(head, limits.cookie_bytes)
 }
 

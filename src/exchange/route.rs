@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::engine::Compiler;
+use super::parts::PartRules;
 use super::validation::Checks;
 use crate::access::{AddressRules, Rules, When};
 use crate::fhir::Base;
@@ -54,6 +55,8 @@ pub(super) struct Route {
     pub(super) rules: Rules,
     pub(super) limits: Limits,
     pub(super) checks: Checks,
+    /// Which bodies in parts it takes; none where it is absent.
+    pub(super) parts: Option<PartRules>,
     /// How requests are inspected; not at all where it is absent.
     pub(super) inspect: Option<inspect::Settings>,
     /// The entries of `redact`; a route without the key has none and does not redact.
@@ -141,6 +144,8 @@ impl Route {
         rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
         let checks = Checks::compile(route, compiler.schemas, compiler.loaded, at, compiler.report);
+        let limits = Limits::of(request);
+        let parts = PartRules::compile(route, limits.body, at, compiler.report);
         let narratives = response.narrative.and_then(|rule| narratives(rule, fhir.is_some(), at, compiler.report));
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
@@ -152,8 +157,9 @@ impl Route {
             addresses,
             requirement: requirement?,
             rules,
-            limits: Limits::of(request),
+            limits,
             checks,
+            parts,
             inspect,
             redact,
             request_redact,
@@ -288,6 +294,8 @@ impl Limits {
             json,
             inspect: _,
             redact: _,
+            // What is said of bodies in parts is compiled by `parts`.
+            multipart: _,
             max_cookie_bytes,
             // What is described is compiled by `validation`.
             origins: _,

@@ -46,7 +46,7 @@ pub(super) struct Misfit {
 }
 
 impl Misfit {
-    fn new(rule: Rule, violation: Violation) -> Self {
+    pub(super) fn new(rule: Rule, violation: Violation) -> Self {
         Self { reason: rule.into(), violation: Some(violation) }
     }
 }
@@ -54,6 +54,12 @@ impl Misfit {
 impl From<Rule> for Misfit {
     fn from(rule: Rule) -> Self {
         Self { reason: rule.into(), violation: None }
+    }
+}
+
+impl From<Reason> for Misfit {
+    fn from(reason: Reason) -> Self {
+        Self { reason, violation: None }
     }
 }
 
@@ -80,8 +86,8 @@ impl Checks {
         for (index, listed) in request.content_types.iter().flatten().enumerate() {
             if listed.to_ascii_lowercase().starts_with("multipart/") {
                 let at = at.key("content_types").item(index);
-                let hint = report.error(at, Code::NotSupported, "bodies in several parts are not looked into");
-                hint.help("take it out; such bodies are always refused");
+                let hint = report.error(at, Code::NotSupported, "bodies in several parts are not let in by their type");
+                hint.help("take it out; `multipart` lets in `multipart/form-data`, and no other is taken");
             }
         }
         let compile_schemas = |choice: &model::SchemaChoice, report: &mut Report| {
@@ -149,6 +155,9 @@ impl Checks {
             self.check_search(bytes)?;
             check_parameters(self.form.as_ref(), bytes)?;
         }
+        if let (Layout::Parts(boundary), Some(form), Some(parts)) = (&content.layout, &self.form, &judged.route.parts) {
+            parts.check_form(boundary, bytes, form)?;
+        }
         if let (Some(interaction), Some(limits)) = (&judged.interaction, &self.limits) {
             let refuse = |found| Misfit::new(Rule::FhirLimit, found);
             limits.check_entries(interaction.entries().len()).map_err(refuse)?;
@@ -185,7 +194,7 @@ impl Checks {
             }
             // The form of a search is described by `form`.
             (Layout::Form, _) if judged.interaction.is_some() => Ok(()),
-            (Layout::Form | Layout::Opaque, _) => Err(Rule::UnsupportedMediaType.into()),
+            (Layout::Form | Layout::Parts(_) | Layout::Opaque, _) => Err(Rule::UnsupportedMediaType.into()),
         }
     }
 }
@@ -222,6 +231,22 @@ fn fits(shaped: &Shaped, judged: &Judged) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Refuses a head by which another reader could find another request, or more than one: line ends and NUL in fields, and
+/// a length that is said twice or in two ways (RFC 9112 section 6.3). Envoy refuses them too, unless it is told not to.
+pub(super) fn check_framing(head: &Headers) -> Result<(), Reason> {
+    let breaks = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    if head.iter().any(|(name, value)| breaks(name) || breaks(value)) {
+        return Err(Rule::MalformedHeaders.into());
+    }
+    let [length, coding] = ["content-length", "transfer-encoding"].map(|name| head.single(name));
+    match (length.map_err(|_| Rule::MalformedHeaders)?, coding.map_err(|_| Rule::MalformedHeaders)?) {
+        (None, None) => Ok(()),
+        (Some(length), None) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => Ok(()),
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Rule::MalformedHeaders.into()),
+    }
 }
 
 /// Checks what a request's head may not hold on any route: ranges and cookies beyond measure.
@@ -272,7 +297,7 @@ impl Exchange {
     }
 
     /// Keeps what does not fit for the reply and the record.
-    fn refuse_misfit<T>(&mut self, checked: Result<T, Misfit>) -> Result<T, Reason> {
+    pub(super) fn refuse_misfit<T>(&mut self, checked: Result<T, Misfit>) -> Result<T, Reason> {
         checked.map_err(|Misfit { reason, violation }| {
             self.record.violation = violation.as_ref().map(Violation::to_string);
             self.violation = violation;

@@ -55,6 +55,12 @@ impl MediaType {
         self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// The parameter of this name, which is in lower case, where no other stands beside it.
+    #[must_use]
+    pub fn only_parameter(&self, name: &str) -> Option<&str> {
+        self.parameter(name).filter(|_| self.parameters.len() == 1)
+    }
+
     /// How to read the body as JSON; `None` when it is something else.
     #[must_use]
     pub fn json(&self) -> Option<JsonLayout> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::judge::{Inspection, Nature, OverBudget, Place};
 use super::rule::Target;
 use crate::http::Headers;
+use crate::http::multipart::Part;
 use crate::http::query::{self, QueryError};
 
 /// Headers that are not judged: credentials, which are verified or hashed and not kept, and what was checked already.
@@ -123,6 +124,16 @@ pub fn judge_query(inspection: &mut Inspection<'_>, raw: &[u8], names: Target, v
         inspection.value(values, Place::Named(name), parts.join(",").as_bytes())?;
     }
     Ok(())
+}
+
+/// Judges the names of a part of a body, and its content where that is a text.
+pub fn judge_part(inspection: &mut Inspection<'_>, part: &Part<'_>, is_text: bool) -> Result<(), OverBudget> {
+    let place = Place::Named(part.name);
+    inspection.value(Target::FormName, place, part.name.as_bytes())?;
+    if let Some(file_name) = part.file_name {
+        inspection.value(Target::Form, place, file_name.as_bytes())?;
+    }
+    if is_text { inspection.value(Target::Form, place, part.content) } else { Ok(()) }
 }
 
 /// RFC 6265 section 4.2, leniently: whatever stands between semicolons is a cookie.

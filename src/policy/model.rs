@@ -30,7 +30,7 @@ pub use route::{
 };
 pub use scan::{Configured, Detector, DetectorName, MrnOptions, ScanOptions};
 pub use units::{Duration, Secret, Size, Timestamp};
-pub use validate::{FhirLimits, Others, Parameter, ParameterList, SchemaChoice, Shape, ValueForm};
+pub use validate::{FhirLimits, Multipart, Others, Parameter, ParameterList, SchemaChoice, Shape, ValueForm};
 
 /// A Carewarden policy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

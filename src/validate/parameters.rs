@@ -4,6 +4,7 @@
 //! otherwise: of two values one server takes the first, another the last, a third both. A header that is described is
 //! refused in other spellings (`x_tenant`), since some servers make `-` and `_` the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regex::bytes::Regex;
@@ -56,11 +57,25 @@ impl Parameters {
         Self { known: known.collect(), allows_others: *others == Others::Allow, is_fhir }
     }
 
+    /// The name, as the policy writes it, if it is described.
+    #[must_use]
+    pub fn known_name(&self, name: &str) -> Option<&str> {
+        self.known.get_key_value(name).map(|(own, _)| &**own)
+    }
+
     /// Checks a query or a form. `None` where it is none.
     pub fn check(&self, raw: &[u8]) -> Result<(), Option<Violation>> {
+        self.check_pairs(&mut query::pairs(raw).map(|pair| pair.map_err(drop)))
+    }
+
+    /// The same of names and values that were read elsewhere.
+    pub fn check_pairs<'p>(
+        &self,
+        pairs: &mut dyn Iterator<Item = Result<(Cow<'p, str>, Cow<'p, str>), ()>>,
+    ) -> Result<(), Option<Violation>> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for pair in query::pairs(raw) {
-            let (name, value) = pair.map_err(|_| None)?;
+        for pair in pairs {
+            let (name, value) = pair.map_err(|()| None)?;
             let Some((own, rule)) = self.known.get_key_value(&*name) else {
                 if self.allows_others {
                     continue;

@@ -45,6 +45,10 @@ fn what_has_no_one_meaning_is_denied_with_a_reason() {
             "malformed_body",
         ),
         (
+            r#"{"path": "/", "method": "POST", "headers": {"content-type": "multipart/form-data; boundary=b"}, "body_text": "x"}"#,
+            "malformed_multipart",
+        ),
+        (
             r#"{"path": "/", "method": "POST", "headers": {"content-type": "text/plain"}, "body_text": "x"}"#,
             "unsupported_media_type",
         ),
@@ -54,6 +58,26 @@ fn what_has_no_one_meaning_is_denied_with_a_reason() {
         let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&verdict["decision"], &verdict["reason"]), (&"deny".into(), &reason.into()), "{request}");
     }
+}
+
+#[test]
+fn a_body_in_parts_is_looked_into_part_by_part() {
+    let verdict = |parts: &[&str]| {
+        let parts = parts.iter().map(|part| format!("--b\r\nContent-Disposition: form-data; {part}\r\n"));
+        let body = parts.collect::<String>() + "--b--";
+        let headers = serde_json::json!({ "content-type": "multipart/form-data; boundary=b" });
+        let request = serde_json::json!({ "method": "POST", "headers": headers, "body_text": body });
+        let output = carewarden(&["inspect", "--format", "json"], &[], request.to_string().as_bytes());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let note = "name=\"note\"\r\n\r\nO'Brien";
+    assert_eq!(verdict(&[note, "name=\"a\"\r\nContent-Type: application/json\r\n\r\n{\"b\": 1}"])["decision"], "allow");
+    let attack = verdict(&[note, "name=\"a\"\r\n\r\nx' union select 1,2--"]);
+    assert_eq!((&attack["decision"], &attack["rules"][0]["place"]), (&"deny".into(), &"a".into()), "{attack}");
+    let attack = verdict(&[note, "name=\"a\"\r\nContent-Type: application/json\r\n\r\n{\"b\": \"<script>alert(1)\"}"]);
+    assert_eq!((&attack["decision"], &attack["rules"][0]["place"]), (&"deny".into(), &"$.b".into()), "{attack}");
+    let opaque = verdict(&["name=\"a\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\nx"]);
+    assert_eq!(opaque["reason"], "unsupported_media_type", "{opaque}");
 }
 
 #[test]

@@ -64,6 +64,40 @@ fn queries_headers_and_forms_are_judged_as_they_are_described() {
 }
 
 #[test]
+fn a_body_in_parts_is_let_in_where_it_is_described_and_arrives_as_it_was_judged() {
+    const POLICY: &str = include_str!("../fixtures/exchange/multipart/policy.json");
+    let stage = Stage::new(Options { policy: POLICY.to_owned(), ..Options::default() });
+    let post = |path: &str, content_type: &str, body: &str| {
+        Request::new("POST", path).header("content-type", content_type).body(body)
+    };
+    let part = |head: &str, content: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n");
+    let title = part("name=\"title\"", "A letter");
+    let scan = part("name=\"document\"; filename=\"scan 1.pdf\"\r\nContent-Type: application/pdf", "%PDF-1.7\n\0");
+    let whole = format!("{title}{scan}--b--\r\n");
+
+    stage.allows(&post("/upload", "Multipart/Form-Data;BOUNDARY=\"b\"", &whole));
+    let seen = stage.received("/upload");
+    assert_eq!(seen.all("content-type"), ["multipart/form-data; boundary=b"]);
+    assert_eq!(seen.body, whole.as_bytes());
+
+    let plain = "multipart/form-data; boundary=b";
+    stage.refuses(&post("/not-said", plain, &whole), 415, "unsupported_media_type");
+    stage.refuses(&post("/upload", "multipart/mixed; boundary=b", &whole), 415, "unsupported_media_type");
+    stage.refuses(&post("/upload", plain, &format!("x\r\n{whole}")), 400, "malformed_multipart");
+    stage.refuses(&post("/upload", plain, &format!("{whole}x")), 400, "malformed_multipart");
+    stage.refuses(&post("/upload", plain, &whole.replace("\r\n", "\n")), 400, "malformed_multipart");
+    stage.refuses(&post("/upload", plain, &format!("{title}{}--b--", scan.repeat(4))), 413, "multipart_limit");
+    stage.refuses(&post("/upload", plain, &format!("{scan}--b--")), 400, "parameter_violation");
+    let secret = post("/upload", plain, &format!("{title}{}--b--", part("name=\"secret\"", "x")));
+    let refused = stage.refuses(&secret, 400, "part_refused").text();
+    assert!(refused.contains(r#""part":"2""#) && !refused.contains("secret"), "{refused}");
+    let attack = format!("{}--b--", part("name=\"note\"", "x' union select 1,2--"));
+    stage.refuses(&post("/inspected", plain, &attack), 403, "injection_found");
+    stage.refuses(&post("/inspected", plain, &format!("{title}{scan}--b--")), 415, "unsupported_media_type");
+    assert!(!stage.envoy.trapped(), "{}", stage.envoy.log());
+}
+
+#[test]
 fn cookies_need_a_page_that_may_write_and_ranges_end() {
     let body = json!({ "item": "AB-1" });
     described().allows(&order(&body).header("cookie", "s=1").header("origin", "https://app.example"));

@@ -49,6 +49,8 @@ mod requests;
 #[cfg(test)]
 mod shipped;
 #[cfg(test)]
+mod smuggled;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod streaming;

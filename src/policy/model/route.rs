@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Mode;
 use super::inspect::Inspect;
 use super::units::{Duration, Size};
-use super::validate::{FhirLimits, Parameter, ParameterList, SchemaChoice, Shape};
+use super::validate::{FhirLimits, Multipart, Parameter, ParameterList, SchemaChoice, Shape};
 
 /// A route. A key that it does not set comes from `defaults`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -214,6 +214,8 @@ pub struct RequestChecks {
     pub headers: BTreeMap<String, Parameter>,
     /// What a body of type `application/x-www-form-urlencoded` has to be.
     pub form: Option<ParameterList>,
+    /// Which bodies of type `multipart/form-data` are taken: none when absent, and never other bodies in parts.
+    pub multipart: Option<Multipart>,
     /// What JSON bodies have to be.
     pub schema: Option<SchemaChoice>,
     /// What happens to a FHIR body that R4 does not describe so: it passes and is recorded when absent.

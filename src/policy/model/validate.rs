@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::units::Size;
+
 /// The parameters of a query or a form.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -74,6 +76,25 @@ pub enum ValueForm {
     Id,
     /// A UUID.
     Uuid,
+}
+
+/// Which bodies of type `multipart/form-data` (RFC 7578) are taken. Texts without a file's name are fields, for which `form`
+/// says what they have to be; JSON is checked like a body; other parts are not looked into.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Multipart {
+    /// The most parts: 10 when absent.
+    #[schemars(range(min = 1))]
+    pub max_parts: Option<usize>,
+    /// The longest content of a part: `max_body` when absent.
+    pub max_part: Option<Size>,
+    /// Media types of parts; `text/plain` (which is also a part that does not say), `application/json` and
+    /// `application/fhir+json` when absent. Those that are neither text nor JSON are refused where requests are inspected.
+    pub content_types: Option<Vec<String>>,
+    /// The names that parts may have; any when absent.
+    pub names: Option<Vec<String>>,
+    /// Whether parts may be files, that is, have a file's name.
+    pub files: bool,
 }
 
 /// The schemas of a route's documents.
