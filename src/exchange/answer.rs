@@ -250,6 +250,33 @@ impl Answer {
     }
 }
 
+/// For explanations. Not part of the module for Envoy.
+#[cfg(not(target_family = "wasm"))]
+impl Answer {
+    /// Whether the body goes through the redactor, which from now on tells what its rules touch.
+    fn traced(&mut self) -> bool {
+        match &mut self.body {
+            Body::Redacting(redactor) => {
+                redactor.trace();
+                true
+            }
+            Body::Passing => false,
+        }
+    }
+
+    /// What rules have touched since this was asked last.
+    fn touches(&mut self) -> Vec<redact::Touch> {
+        match &mut self.body {
+            Body::Redacting(redactor) => redactor.touches(),
+            Body::Passing => Vec::new(),
+        }
+    }
+
+    fn program(&self) -> Option<Rc<Program>> {
+        self.plan.profile.as_ref().map(|(_, program)| Rc::clone(program))
+    }
+}
+
 /// The rules that a redactor has used, by their pointers in the policy.
 pub(super) fn used_rules(program: &Program, redactor: &Redactor) -> Vec<String> {
     let counted = program.rules().zip(&redactor.summary().rules);
@@ -292,7 +319,11 @@ impl Exchange {
         }
         let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
         let judged = match read() {
-            Some(head) => answer.judge_head(&head, end, host),
+            Some(head) => {
+                let judged = answer.judge_head(&head, end, host);
+                told!(self, answer_head(&head, answer.traced(), judged.as_ref().err().copied()));
+                judged
+            }
             None => Err(Rule::Internal.into()),
         };
         judged.unwrap_or_else(|reason| self.refuse_answer(reason))
@@ -301,7 +332,11 @@ impl Exchange {
     /// A part of the answer's body has come.
     pub fn answer_body(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Effects {
         match &mut self.stage {
-            Stage::Sent(answer) => answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason)),
+            Stage::Sent(answer) => {
+                let written = answer.write(size, end, read);
+                told!(self, answer_body(answer.program(), answer.touches(), written.as_ref().err().copied()));
+                written.unwrap_or_else(|reason| self.refuse_answer(reason))
+            }
             // It was broken off and comes all the same.
             Stage::Broken => Effects::reset(),
             Stage::Start | Stage::Waiting(_) | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),

@@ -68,7 +68,9 @@ impl Exchange {
         host: &Host<'_>,
     ) -> Result<Option<Vec<u8>>, Reason> {
         let Some(views) = &judged.route.request_redact else { return Ok(None) };
-        let Some((name, program)) = judged.view(views)? else { return Ok(None) };
+        let view = judged.view(views);
+        told!(self, views("request", judged, Some(views), view.as_ref().err().copied()));
+        let Some((name, program)) = view? else { return Ok(None) };
         self.record.request_profile = Some(name);
         let format = format(&program, &body.content, judged)?;
         let own = judged.route.limits.json;
@@ -76,9 +78,14 @@ impl Exchange {
         let options = Options { limits: own, hold_back: body.bytes.len(), now: Some(host.now()), ..Options::new(format) };
         let mut redactor = Redactor::new(Rc::clone(&program), options);
         let mut out = Vec::with_capacity(body.bytes.len());
+        #[cfg(not(target_family = "wasm"))]
+        if self.trail.is_some() {
+            redactor.trace();
+        }
         let redacted = redactor.write(&body.bytes, &mut out).and_then(|()| redactor.finish());
         self.record.request_redacted = redactor.summary().changed();
         self.used_rules = used_rules(&program, &redactor);
+        told!(self, redacted("request", Some(&*program), redactor.touches()));
         redacted.map_err(reason)?;
         // A tag is deeper than a resource may be, and a hash longer than a string.
         let limits = json::Limits { max_depth: own.max_depth.saturating_add(8), max_string: usize::MAX, ..own };

@@ -98,6 +98,13 @@ impl Fields {
         Self(fields.collect())
     }
 
+    /// Whether none is described.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Checks the head of a request.
     pub fn check(&self, head: &Headers) -> Result<(), Violation> {
         for (name, rule) in &self.0 {

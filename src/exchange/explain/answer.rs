@@ -1,0 +1,188 @@
+//! Steps of the body, of inspection, and of the answer.
+
+use std::rc::Rc;
+
+use super::{Detail, Found, Mark, Part, Step, Trail};
+use crate::exchange::body::{Content, Layout};
+use crate::exchange::reason::{Reason, Rule};
+use crate::exchange::request::Judged;
+use crate::exchange::route::Route;
+use crate::http::Headers;
+use crate::inspect::{self, Finding, Inspection, Mode, Settings, judge_head};
+
+impl Trail {
+    /// What kind of body the head announces.
+    pub(in crate::exchange) fn content(&mut self, head: &Headers, route: &Route, content: &Result<Content, Reason>) {
+        let said = head.first("content-type").map(|value| String::from_utf8_lossy(value).into_owned());
+        let says = match (content, &said) {
+            (Ok(content), Some(said)) => format!("`{said}` is read as {}", layout_in_words(content.layout)),
+            (Err(_), None) => "there is a body and no content type".to_owned(),
+            (Err(_), Some(said)) => {
+                let listed = crate::policy::unmet::listed(&route.limits.content_types);
+                format!("`{said}` is refused, or is encoded, or stands more than once; accepted are {listed}")
+            }
+            (Ok(_), None) => String::new(),
+        };
+        let pointer = self.place("/request/content_types");
+        self.add(Step::new(Part::Body, "content type", Found::of(content), says).at(pointer));
+    }
+
+    pub(in crate::exchange) fn readable(&mut self, readable: &Result<(), Reason>) {
+        if readable.is_err() {
+            let says = "a body of this type cannot be inspected, and the route inspects";
+            let pointer = self.place("/request/inspect");
+            self.add(Step::new(Part::Body, "inspection", Found::of(readable), says).at(pointer));
+        }
+    }
+
+    pub(in crate::exchange) fn body_size(&mut self, size: usize, limit: usize) {
+        let found = if size > limit { Found::Refuses(Rule::BodyTooLarge.into()) } else { Found::Holds };
+        let pointer = self.place("/request/max_body");
+        self.add(Step::new(Part::Body, "max_body", found, format!("bytes of body: {size} of at most {limit}")).at(pointer));
+    }
+
+    /// What the one pass over a body found wrong with it.
+    pub(in crate::exchange) fn body(&mut self, content: Content, reason: Option<Reason>) {
+        let found = reason.map_or(Found::Holds, Found::Refuses);
+        let says = match reason {
+            None => format!("it is {}, within limits", layout_in_words(content.layout)),
+            Some(reason) if reason == Rule::JsonLimit.into() => "it is over a limit under `request.json`".to_owned(),
+            Some(reason) if reason == Rule::PartialResource.into() => {
+                "it says of itself that it is not all there, and would be written over the whole".to_owned()
+            }
+            Some(reason) if reason == Rule::MalformedBody.into() => {
+                "it is not what its content type says, or, on a `fhir` route, not the resource or Bundle that the path asks for"
+                    .to_owned()
+            }
+            Some(reason) => reason.text().to_owned(),
+        };
+        let key = if reason == Some(Rule::JsonLimit.into()) { "/request/json" } else { "/request" };
+        let pointer = self.place(key);
+        self.add(Step::new(Part::Body, "content", found, says).at(pointer));
+    }
+
+    pub(in crate::exchange) fn inspected_head(&mut self, settings: &Settings, head: &Headers, refused: Option<Reason>) {
+        let inspect = |settings: &Settings| {
+            let mut inspection = Inspection::new(settings, head.byte_len()).telling();
+            // What cannot be judged has refused.
+            let _ = judge_head(&mut inspection, head);
+            (inspection.score(), inspection.findings().to_vec())
+        };
+        self.inspected("head", settings, inspect, refused);
+    }
+
+    pub(in crate::exchange) fn inspected_body(
+        &mut self,
+        judged: &Judged,
+        content: Content,
+        bytes: &[u8],
+        refused: Option<Reason>,
+    ) {
+        let Some(settings) = &judged.route.inspect else { return };
+        let asked = self.asked.clone();
+        let inspect = |settings: &Settings| {
+            let mut inspection = Inspection::new(settings, bytes.len()).telling();
+            let (limits, mut asked) = (&judged.route.limits.json, asked.clone());
+            let _ = content.inspect(bytes, limits, asked.as_mut(), judged.target.path(), None, Some(&mut inspection));
+            (inspection.score(), inspection.findings().to_vec())
+        };
+        self.inspected("body", settings, inspect, refused);
+    }
+
+    /// The rules that hold, and those that would but for an exemption.
+    fn inspected(
+        &mut self,
+        of: &str,
+        settings: &Settings,
+        inspect: impl Fn(&Settings) -> (u32, Vec<Finding>),
+        refused: Option<Reason>,
+    ) {
+        let (score, findings) = inspect(settings);
+        let (level, threshold) = (settings.level(), settings.threshold());
+        let place = |finding: &Finding| match &finding.place {
+            Some(place) => format!("{} `{place}`", finding.target.as_str()),
+            None => finding.target.as_str().to_owned(),
+        };
+        let holds = |finding: &Finding| {
+            let says = format!("+{} in {}", finding.score, place(finding));
+            Detail::new(&*finding.rule, Mark::Bad, says)
+        };
+        let mut details: Vec<_> = findings.iter().map(holds).collect();
+        if let Some(all) = settings.without_exemptions() {
+            let exempted = inspect(&all).1.into_iter().filter(|finding| !findings.contains(finding));
+            details.extend(exempted.map(|finding| {
+                let says = format!("holds in {}, and is exempt there", place(&finding));
+                Detail::new(&*finding.rule, Mark::Neutral, says)
+            }));
+        }
+        let level = if level == inspect::Level::Strict { "strict" } else { "standard" };
+        let mut says = format!("the score of the worst value is {score} of {threshold}, at level {level}");
+        let (over, budget) = (score >= threshold, Rule::InspectionBudget.into());
+        if settings.mode() == Mode::Report && over {
+            says.push_str("; the route only reports");
+        } else if refused == Some(budget) {
+            "there is more work in it than inspection may take".clone_into(&mut says);
+        } else if let Some(reason) = refused.filter(|reason| *reason != Rule::InjectionFound.into()) {
+            reason.text().clone_into(&mut says);
+        }
+        let found = refused.map_or(Found::Holds, Found::Refuses);
+        let pointer = self.place("/request/inspect");
+        self.add(Step::new(Part::Inspection, of, found, says).at(pointer).with(details));
+    }
+
+    /// The head of an answer.
+    pub(in crate::exchange) fn answer_head(&mut self, head: &Headers, guarded: bool, outcome: Option<Reason>) {
+        let text = |name: &str| head.first(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        let status = text(":status").unwrap_or_default();
+        let media_type = text("content-type").map_or("no content type".to_owned(), |own| format!("`{own}`"));
+        let says = match (outcome, guarded) {
+            (Some(reason), _) if reason == Rule::AnswerMediaType.into() => {
+                format!("status {status}, {media_type}: nothing that can be redacted")
+            }
+            (Some(reason), _) => format!("status {status}, {media_type}: {}", reason_in_words(reason)),
+            (None, true) => format!("status {status}, {media_type}: goes through the redactor"),
+            (None, false) => format!("status {status}, {media_type}: passes as it is"),
+        };
+        let found = outcome.map_or(Found::Holds, Found::Refuses);
+        self.add(Step::new(Part::Answer, "head", found, says));
+    }
+
+    pub(in crate::exchange) fn answer_body(
+        &mut self,
+        program: Option<Rc<crate::redact::Program>>,
+        touches: Vec<crate::redact::Touch>,
+        refused: Option<Reason>,
+    ) {
+        self.redacted("response", program.as_deref(), touches);
+        if let Some(reason) = refused {
+            self.add(Step::new(Part::Answer, "body", Found::Refuses(reason), reason_in_words(reason)));
+        }
+    }
+}
+
+fn layout_in_words(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Json => "JSON",
+        Layout::JsonLines => "lines of JSON",
+        Layout::Form => "a form",
+        Layout::Opaque => "bytes that are not looked into",
+    }
+}
+
+/// Why an answer is withheld: the client learns only that it is.
+fn reason_in_words(reason: Reason) -> &'static str {
+    let Reason::Rule(rule) = reason else { return reason.text() };
+    match rule {
+        Rule::RouteChanged => "Envoy chose another route than the one that was judged",
+        Rule::AnswerStatus => "an answer of this status cannot be redacted",
+        Rule::AnswerMediaType => "its media type is none that can be redacted",
+        Rule::AnswerEncoding => "its content coding is unknown, or it is not what its coding says",
+        Rule::AnswerDecodedLimit => "decoded it would be larger than allowed",
+        Rule::AnswerMalformed => "it is not what its content type says, or was cut",
+        Rule::AnswerLimit => "it is over a limit of the redactor",
+        Rule::AnswerTypeNotGranted => "it holds a resource type that the rule does not grant",
+        Rule::AnswerNotFhir => "it holds no resource where one has to be, one where none may be, or nothing would be left",
+        Rule::AnswerModifier => "a rule would take an element that changes the meaning of what stays",
+        _ => reason.text(),
+    }
+}
