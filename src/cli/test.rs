@@ -20,6 +20,7 @@ use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
 use crate::policy::model::Timestamp;
 use case::Case;
+pub(super) use case::Caller;
 use reached::Reached;
 
 /// Run the tests that policies carry, and name what no case reached.

@@ -315,6 +315,7 @@ impl Exchange {
     /// The answer's head has come.
     pub fn answer_head(&mut self, read: &dyn Fn() -> Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
         if self.lets_answer_pass() {
+            told!(self, answer_passes());
             return Effects::default();
         }
         let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };

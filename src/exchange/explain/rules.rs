@@ -124,6 +124,22 @@ impl Trail {
         }
     }
 
+    /// The body of the request cannot be redacted.
+    pub(in crate::exchange) fn unredactable(&mut self, refused: Option<Reason>) {
+        let Some(reason) = refused else { return };
+        let Reason::Rule(rule) = reason else { return };
+        let says = match rule {
+            Rule::BodyNotRedactable => "a profile applies to the body, and forms, patches and other bytes cannot be redacted",
+            Rule::BodyNotFhir => "the body holds no resource where one has to be, or nothing would be left of it",
+            Rule::BodyModifier => "a rule would take an element that changes the meaning of what stays",
+            Rule::BodyMeaning => "redaction would change what the request asks",
+            Rule::JsonLimit => "it is over a limit under `request.json`",
+            _ => reason.text(),
+        };
+        let pointer = self.place("/request/redact");
+        self.add(Step::new(Part::Redaction, "request", Found::Refuses(reason), says).at(pointer));
+    }
+
     /// What redaction did, value by value.
     pub(in crate::exchange) fn redacted(
         &mut self,
