@@ -49,8 +49,7 @@ impl AddressRules {
     #[must_use]
     pub fn permits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        holder(&self.deny, address).is_none()
-            && self.allow.as_ref().is_none_or(|allow| holder(allow, address).is_some())
+        holder(&self.deny, address).is_none() && self.allow.as_ref().is_none_or(|allow| holder(allow, address).is_some())
     }
 
     /// Which list decides about this address, in words. Not part of the module for Envoy.

@@ -19,8 +19,8 @@ use super::{CannotRun, Format, Outcome, files};
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
 use crate::policy::model::Timestamp;
-use case::Case;
 pub(super) use case::Caller;
+use case::Case;
 use reached::Reached;
 
 /// Run the tests that policies carry, and name what no case reached.

@@ -276,7 +276,7 @@ impl Exchange {
         let mut shape = route.checks.reader(&content, interaction.as_ref());
         let (limits, reader) = (&route.limits.json, shape.as_mut());
         let checked = content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut());
-        told!(self, body(content, checked.as_ref().err().copied()));
+        told!(self, body(content, &bytes, limits, checked.as_ref().err().copied()));
         let checked = checked?;
         if let Some(inspection) = &inspection {
             let heeded = self.heed(&route.clone(), Findings::of(inspection, checked.inspected));
@@ -284,7 +284,7 @@ impl Exchange {
             heeded?;
         }
         if checked.overwrites_by_part {
-            told!(self, body(content, Some(Rule::PartialResource.into())));
+            told!(self, partial());
             return Err(Rule::PartialResource.into());
         }
         let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));

@@ -115,11 +115,7 @@ impl Providers {
     }
 
     /// Explains what these providers make of a token.
-    fn explain_by(
-        candidates: &[(&Rc<str>, &Jwt)],
-        text: &str,
-        context: &Context<'_>,
-    ) -> Result<Explanation, NotExplained> {
+    fn explain_by(candidates: &[(&Rc<str>, &Jwt)], text: &str, context: &Context<'_>) -> Result<Explanation, NotExplained> {
         let (header, payload) = read_leniently(text);
         let mut explanation = Explanation {
             header,

@@ -27,7 +27,20 @@ pub(super) fn nearest<'s>(steps: &'s [Step], refusing: &Step) -> Vec<&'s Step> {
         // A deny rule that does not hold has kept nobody out.
         before.filter(|step| !step.name.ends_with("deny"))
     };
-    let lacks = |step: &Step| step.details.iter().filter(|detail| detail.mark == Mark::Bad).count();
-    let Some(least) = others().map(lacks).min() else { return Vec::new() };
-    others().filter(|step| lacks(step) == least).take(MOST_NEAR).collect()
+    let mut near: Vec<_> = others().map(|step| (distance(step), step)).collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    let least = near.first().map_or(0, |(distance, _)| *distance);
+    let near = near.into_iter().filter(|(distance, _)| *distance <= least.saturating_add(1));
+    near.take(MOST_NEAR).map(|(_, step)| step).collect()
+}
+
+/// How far a step is from holding. A route for other paths, and a rule for other callers, are further off than the number
+/// of their conditions says.
+fn distance(step: &Step) -> usize {
+    let weight = |key: &str| match key {
+        "paths" | "roles" | "providers" | "clients" => 2,
+        _ => 1,
+    };
+    let bad = step.details.iter().filter(|detail| detail.mark == Mark::Bad);
+    bad.map(|detail| weight(&detail.name)).sum()
 }

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::policy::diagnostic::Report;
 use crate::policy::document::Node;
+
+/// The longest part of a policy that is repeated.
+const LONGEST_QUOTE: usize = 200;
 
 /// A policy as it was written.
 pub(super) struct Places {
@@ -40,15 +45,28 @@ impl Places {
         format!("{}:{line} {pointer}", self.file)
     }
 
+    /// What is written at a place, on one line, if it is short.
+    pub(super) fn quote(&self, place: &Place) -> Option<String> {
+        let node = self.node(&place.pointer)?;
+        let written = serde_json::Deserializer::from_str(self.text.get(node.offset..)?).into_iter::<Value>().next()?;
+        let written = written.ok()?.to_string();
+        (written.len() <= LONGEST_QUOTE).then_some(written)
+    }
+
     fn written(&self, pointer: &str) -> Option<Place> {
+        let node = self.node(pointer)?;
+        let line = self.text.get(..node.offset)?.matches('\n').count().saturating_add(1);
+        Some(Place { pointer: pointer.to_owned(), line })
+    }
+
+    fn node(&self, pointer: &str) -> Option<&Node> {
         let mut node = self.root.as_ref()?;
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
             let element = step.parse().ok().and_then(|index: usize| node.items().get(index));
             node = element.or_else(|| node.get(&step))?;
         }
-        let line = self.text.get(..node.offset)?.matches('\n').count().saturating_add(1);
-        Some(Place { pointer: pointer.to_owned(), line })
+        Some(node)
     }
 }
 

@@ -72,30 +72,40 @@ fn title(Step { part, name, .. }: &Step) -> String {
 }
 
 fn say(step: &Step, out: &mut impl Write) -> Result<(), CannotRun> {
+    let is_token = step.part == Part::Provider;
+    // Of a token's checks those that failed are what is looked for.
+    let shown = step.details.iter().filter(|detail| !is_token || detail.mark == Mark::Bad);
+    let mut lines: Vec<String> = shown.clone().take(MOST_DETAILS).map(describe).collect();
+    let more = shown.count().saturating_sub(MOST_DETAILS);
+    if more > 0 {
+        lines.push(paint(DIM, &format!("{more} more; --format json has them all")));
+    }
+    let passed = step.details.iter().filter(|detail| detail.mark == Mark::Good).count();
+    if is_token && passed > 0 {
+        lines.push(paint(DIM, &format!("{passed} checks of the token passed")));
+    }
+    // What does not hold stands for that it does not.
+    let says = match step.found {
+        Found::DoesNotHold if !lines.is_empty() && says_no_more(step) => lines.remove(0),
+        _ => printable(&step.says),
+    };
     let title = printable(&format!("{:<WIDTH$}", title(step)));
-    let says = printable(&step.says);
     match step.found {
         Found::Holds => writeln!(out, "{} {title} {says}", paint(GOOD, "ok  "))?,
-        Found::Refuses(_) => writeln!(out, "{} {title} {says}", paint(BAD, "FAIL"))?,
-        Found::DoesNotHold => writeln!(out, "{} {title} {says}", paint(DIM, "-   "))?,
+        Found::Refuses(_) => writeln!(out, "{} {} {says}", paint(BAD, "FAIL"), paint(BAD, &title))?,
+        Found::DoesNotHold => writeln!(out, "{} {says}", paint(DIM, &format!("-    {title}")))?,
         Found::NotTried => writeln!(out, "{}", paint(DIM, &format!("     {title} {says}")))?,
         Found::Noted => writeln!(out, "     {title} {says}")?,
     }
-    let is_token = step.part == Part::Provider;
-    let passed = step.details.iter().filter(|detail| detail.mark == Mark::Good).count();
-    // Of a token's checks those that failed are what is looked for.
-    let shown = step.details.iter().filter(|detail| !is_token || detail.mark == Mark::Bad);
-    for detail in shown.clone().take(MOST_DETAILS) {
-        writeln!(out, "{:5}{:WIDTH$} {}", "", "", describe(detail))?;
-    }
-    let more = shown.count().saturating_sub(MOST_DETAILS);
-    if more > 0 {
-        writeln!(out, "{:5}{:WIDTH$} {}", "", "", paint(DIM, &format!("{more} more; --format json has them all")))?;
-    }
-    if is_token && passed > 0 {
-        writeln!(out, "{:5}{:WIDTH$} {}", "", "", paint(DIM, &format!("{passed} checks of the token passed")))?;
+    for line in lines {
+        writeln!(out, "{:5}{:WIDTH$} {line}", "", "")?;
     }
     Ok(())
+}
+
+/// Whether the words of a step say no more than that it does not hold.
+fn says_no_more(step: &Step) -> bool {
+    matches!(step.part, Part::Route | Part::View) || step.says == "does not hold"
 }
 
 fn describe(Detail { name, mark, says }: &Detail) -> String {
@@ -125,21 +135,26 @@ fn conclude(exchanged: &Exchanged, places: &Places, out: &mut impl Write) -> Res
         writeln!(out, "  {} in shadow mode this is only recorded, and the request goes on", paint(WARN, "note"))?;
     }
     let Some(step) = refusing(steps, record.reason) else { return Ok(()) };
-    writeln!(out, "  {}: {}", printable(&title(step)), printable(&step.says))?;
-    for detail in step.details.iter().filter(|detail| detail.mark == Mark::Bad).take(MOST_DETAILS) {
-        writeln!(out, "    {}", describe(detail))?;
+    say_why("", step, places, out)?;
+    for near in nearest(steps, step) {
+        say_why(if near.part == Part::Provider { "asked: " } else { "nearest: " }, near, places, out)?;
     }
-    let near = nearest(steps, step);
-    for near in &near {
-        writeln!(out, "  nearest: {} {}", printable(&title(near)), printable(&near.says))?;
-        for detail in near.details.iter().filter(|detail| detail.mark == Mark::Bad) {
-            writeln!(out, "    {}", describe(detail))?;
-        }
+    Ok(())
+}
+
+/// A step that decided, or nearly did, with what of it does not hold and its place in the policy.
+fn say_why(label: &str, step: &Step, places: &Places, out: &mut impl Write) -> Result<(), CannotRun> {
+    let bad: Vec<_> = step.details.iter().filter(|detail| detail.mark == Mark::Bad).take(MOST_DETAILS).collect();
+    let says = if says_no_more(step) && !bad.is_empty() { "but for" } else { &*step.says };
+    writeln!(out, "  {}{}: {}", paint(DIM, label), printable(&title(step)), printable(says))?;
+    for detail in bad {
+        writeln!(out, "      {}", describe(detail))?;
     }
-    for step in std::iter::once(&step).chain(&near) {
-        if let Some(place) = step.pointer.as_deref().and_then(|pointer| places.find(pointer)) {
-            writeln!(out, "  {} {}", paint(DIM, "at"), printable(&places.in_words(&place)))?;
-        }
+    if let Some(place) = step.pointer.as_deref().and_then(|pointer| places.find(pointer)) {
+        // Rules hold no secrets, as providers do.
+        let quote = places.quote(&place).filter(|_| matches!(step.part, Part::Rule | Part::Route | Part::View));
+        let quote = quote.filter(|_| !step.name.is_empty()).map(|quote| format!(" {quote}")).unwrap_or_default();
+        writeln!(out, "      {}", paint(DIM, &printable(&format!("at {}{quote}", places.in_words(&place)))))?;
     }
     Ok(())
 }

@@ -9,19 +9,25 @@ use crate::exchange::request::Judged;
 use crate::exchange::route::Route;
 use crate::http::Headers;
 use crate::inspect::{self, Finding, Inspection, Mode, Settings, judge_head};
+use crate::json;
 
 impl Trail {
     /// What kind of body the head announces.
     pub(in crate::exchange) fn content(&mut self, head: &Headers, route: &Route, content: &Result<Content, Reason>) {
-        let said = head.first("content-type").map(|value| String::from_utf8_lossy(value).into_owned());
-        let says = match (content, &said) {
-            (Ok(content), Some(said)) => format!("`{said}` is read as {}", layout_in_words(content.layout)),
-            (Err(_), None) => "there is a body and no content type".to_owned(),
-            (Err(_), Some(said)) => {
-                let listed = crate::policy::unmet::listed(&route.limits.content_types);
-                format!("`{said}` is refused, or is encoded, or stands more than once; accepted are {listed}")
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let said: Vec<_> = head.all("content-type").map(text).collect();
+        let coding = head.all("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")).map(text);
+        let accepted = || crate::policy::unmet::listed(&route.limits.content_types);
+        let essence = |said: &str| said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let says = match (content, said.as_slice(), coding) {
+            (Ok(content), said, _) => format!("`{}` is read as {}", said.join(", "), layout_in_words(content.layout)),
+            (Err(_), [], _) => "there is a body, and no content type".to_owned(),
+            (Err(_), [_, _, ..], _) => "there is more than one content type".to_owned(),
+            (Err(_), _, Some(coding)) => format!("the body is encoded (`{coding}`), and only plain ones are looked into"),
+            (Err(_), [said], None) if route.limits.content_types.contains(&essence(said)) => {
+                format!("`{said}` is malformed, in a charset that is not read, or in several parts")
             }
-            (Ok(_), None) => String::new(),
+            (Err(_), [said], None) => format!("`{said}` is not accepted here; accepted are {}", accepted()),
         };
         let pointer = self.place("/request/content_types");
         self.add(Step::new(Part::Body, "content type", Found::of(content), says).at(pointer));
@@ -42,23 +48,42 @@ impl Trail {
     }
 
     /// What the one pass over a body found wrong with it.
-    pub(in crate::exchange) fn body(&mut self, content: Content, reason: Option<Reason>) {
+    pub(in crate::exchange) fn body(
+        &mut self,
+        content: Content,
+        bytes: &[u8],
+        limits: &json::Limits,
+        reason: Option<Reason>,
+    ) {
         let found = reason.map_or(Found::Holds, Found::Refuses);
-        let says = match reason {
-            None => format!("it is {}, within limits", layout_in_words(content.layout)),
-            Some(reason) if reason == Rule::JsonLimit.into() => "it is over a limit under `request.json`".to_owned(),
-            Some(reason) if reason == Rule::PartialResource.into() => {
-                "it says of itself that it is not all there, and would be written over the whole".to_owned()
-            }
-            Some(reason) if reason == Rule::MalformedBody.into() => {
-                "it is not what its content type says, or, on a `fhir` route, not the resource or Bundle that the path asks for"
-                    .to_owned()
-            }
-            Some(reason) => reason.text().to_owned(),
+        let layout = layout_in_words(content.layout);
+        // The reason tells less than what reads the text.
+        let texts: Vec<&[u8]> = match content.layout {
+            Layout::Json => vec![bytes],
+            Layout::JsonLines => bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect(),
+            Layout::Form | Layout::Opaque => Vec::new(),
         };
-        let key = if reason == Some(Rule::JsonLimit.into()) { "/request/json" } else { "/request" };
-        let pointer = self.place(key);
+        let fault = texts.iter().find_map(|text| json::walk(text, limits, |_| ()).err());
+        let (says, key) = match (reason, fault) {
+            (None, _) => (format!("it is {layout}, within limits"), ""),
+            (Some(_), Some(fault)) => {
+                let (key, most) = limit_of(fault, limits);
+                let most = most.map(|most| format!("; at most {most} is let through")).unwrap_or_default();
+                (format!("it is announced as {layout}: {fault}{most}"), key)
+            }
+            (Some(reason), None) if reason == Rule::MalformedBody.into() => {
+                ("it is not the resource or the Bundle that the path asks for".to_owned(), "")
+            }
+            (Some(reason), None) => (reason.text().to_owned(), ""),
+        };
+        let pointer = self.place(&format!("/request{key}"));
         self.add(Step::new(Part::Body, "content", found, says).at(pointer));
+    }
+
+    /// The body would be written over the whole, and is not all there.
+    pub(in crate::exchange) fn partial(&mut self) {
+        let says = "by its `meta` it is redacted or subsetted, and it would be written over the whole";
+        self.add(Step::new(Part::Body, "content", Found::Refuses(Rule::PartialResource.into()), says));
     }
 
     pub(in crate::exchange) fn inspected_head(&mut self, settings: &Settings, head: &Headers, refused: Option<Reason>) {
@@ -159,8 +184,25 @@ impl Trail {
     ) {
         self.redacted("response", program.as_deref(), touches);
         if let Some(reason) = refused {
-            self.add(Step::new(Part::Answer, "body", Found::Refuses(reason), reason_in_words(reason)));
+            let granted = self.steps.iter().filter(|step| step.part == Part::Rule && step.found == Found::Noted);
+            let granted = granted.filter(|_| reason == Rule::AnswerTypeNotGranted.into());
+            let details = granted.map(|step| Detail::new("granted", Mark::Bad, &*step.says)).collect();
+            let step = Step::new(Part::Answer, "body", Found::Refuses(reason), reason_in_words(reason));
+            self.add(step.with(details));
         }
+    }
+}
+
+/// The limit that a text is over: its key under `request`, and what it is.
+fn limit_of(fault: json::Error, limits: &json::Limits) -> (&'static str, Option<usize>) {
+    use json::Error;
+    match fault {
+        Error::TooDeep => ("/json/max_depth", Some(limits.max_depth)),
+        Error::TooManyKeys => ("/json/max_keys", Some(limits.max_keys)),
+        Error::LongKey => ("/json/max_key", Some(limits.max_key)),
+        Error::LongString => ("/json/max_string", Some(limits.max_string)),
+        Error::LongNumber => ("/json/max_number", Some(limits.max_number)),
+        Error::Syntax | Error::Encoding | Error::Unfinished | Error::Trailing | Error::RepeatedKey => ("", None),
     }
 }
 

@@ -124,7 +124,9 @@ impl Trail {
         let (found, says) = match (route.require_tls, facts.is_tls()) {
             (_, true) => (Found::Holds, "the request came over TLS"),
             (false, false) => (Found::Holds, "the request came in clear, and the route takes it"),
-            (true, false) => (Found::Refuses(Rule::TlsRequired.into()), "the request came in clear"),
+            (true, false) => {
+                (Found::Refuses(Rule::TlsRequired.into()), "the request came in clear, and the route wants TLS")
+            }
         };
         let pointer = self.place("/require_tls");
         self.add(Step::new(Part::Tls, "", found, says).at(pointer));

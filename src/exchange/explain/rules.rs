@@ -53,7 +53,8 @@ impl Trail {
         for (index, RuleTried { effect, holds, unmet }) in tried.rules.iter().enumerate() {
             let refuses = |otherwise| reason.filter(|_| decided == Some(index)).map_or(otherwise, Found::Refuses);
             let (found, says) = match holds {
-                Holds::Decides => (refuses(Found::Holds), format!("decides{of}")),
+                Holds::Decides if *effect == "deny" => (refuses(Found::Holds), format!("holds, and denies it{of}")),
+                Holds::Decides => (refuses(Found::Holds), format!("holds, and allows it{of}")),
                 Holds::NotJudgeable => (refuses(Found::DoesNotHold), format!("a claim cannot be judged{of}")),
                 Holds::Excludes(types) => (
                     Found::DoesNotHold,
@@ -92,7 +93,13 @@ impl Trail {
     }
 
     /// Each entry of `redact` of a response or request, and which applies.
-    pub(in crate::exchange) fn views(&mut self, of: &str, judged: &Judged, views: Option<&[View]>, refused: Option<Reason>) {
+    pub(in crate::exchange) fn views(
+        &mut self,
+        of: &str,
+        judged: &Judged,
+        views: Option<&[View]>,
+        refused: Option<Reason>,
+    ) {
         let Some(views) = views else { return };
         let (caller, facts) = (&*judged.principal, judged.facts());
         let mut decided = false;
@@ -114,7 +121,7 @@ impl Trail {
             };
             decided |= !matches!(found, Found::DoesNotHold);
             let pointer = self.place(&format!("/{of}/redact/{index}"));
-            let name = format!("{index} {profile}");
+            let name = format!("{of} {index} {profile}");
             self.add(Step::new(Part::View, name, found, says).at(pointer).with(details));
         }
         if let (Some(reason), false) = (refused, decided) {
@@ -129,7 +136,9 @@ impl Trail {
         let Some(reason) = refused else { return };
         let Reason::Rule(rule) = reason else { return };
         let says = match rule {
-            Rule::BodyNotRedactable => "a profile applies to the body, and forms, patches and other bytes cannot be redacted",
+            Rule::BodyNotRedactable => {
+                "a profile applies to the body, and forms, patches and other bytes cannot be redacted"
+            }
             Rule::BodyNotFhir => "the body holds no resource where one has to be, or nothing would be left of it",
             Rule::BodyModifier => "a rule would take an element that changes the meaning of what stays",
             Rule::BodyMeaning => "redaction would change what the request asks",

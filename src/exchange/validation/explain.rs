@@ -11,7 +11,8 @@ use crate::exchange::reason::{Reason, Rule};
 use crate::exchange::request::Judged;
 use crate::http::Headers;
 use crate::policy::model;
-use crate::validate::Violation;
+use crate::policy::unmet::listed;
+use crate::validate::{Parameters, Violation};
 
 /// A check: its key under the route, whether it is made, and the reasons it refuses for.
 struct Check {
@@ -44,13 +45,13 @@ impl Trail {
             check("fhir/limits", limits.is_some() && searches, &[Rule::FhirLimit]),
             check("request/query", query.is_some(), &[Rule::ParameterViolation, Rule::MalformedQuery]),
         ];
-        self.checks(&all, misfit);
+        self.checks(&all, misfit, query.as_ref().zip(target.query().map(str::as_bytes)));
     }
 
     /// The checks of a request without a body.
     pub(in crate::exchange) fn empty_checks(&mut self, judged: &Judged, misfit: Option<&Misfit>) {
         if judged.route.checks.form.is_some() && misfit.is_some() {
-            self.checks(&[check("request/form", true, &[Rule::ParameterViolation, Rule::MalformedQuery])], misfit);
+            self.checks(&[check("request/form", true, &[Rule::ParameterViolation, Rule::MalformedQuery])], misfit, None);
         }
     }
 
@@ -81,7 +82,7 @@ impl Trail {
                 &[Rule::SchemaViolation, Rule::JsonLimit, Rule::UnsupportedMediaType],
             ),
         ];
-        self.checks(&all, checked.as_ref().err());
+        self.checks(&all, checked.as_ref().err(), form.as_ref().map(|form| (form, body.bytes.as_slice())));
         if let Ok(Some(violation)) = checked {
             let says = format!("the body is not as R4 describes it: {violation}; the route only reports it");
             let mode = if *shape == model::Shape::Strict { "strict" } else { "lenient" };
@@ -90,13 +91,19 @@ impl Trail {
         }
     }
 
-    fn checks(&mut self, all: &[Check], misfit: Option<&Misfit>) {
+    /// `described` are parameters and what they were held against: what is not described has no name in a violation.
+    fn checks(&mut self, all: &[Check], misfit: Option<&Misfit>, described: Option<(&Parameters, &[u8])>) {
+        let unknown = |violation: &Violation| {
+            let (parameters, raw) = described.filter(|_| violation.rule == "others")?;
+            Some(format!("{} is not described; {} is", listed(parameters.unknown(raw)), listed(parameters.names())))
+        };
         let mut refused = false;
         for Check { key, is_made, refuses } in all {
             let is_it = |reason: Reason| refuses.iter().any(|rule| reason == (*rule).into());
             let misfit = misfit.filter(|misfit| !refused && is_it(misfit.reason));
             let (found, says) = match misfit {
                 Some(Misfit { reason, violation: Some(violation) }) => {
+                    let violation = unknown(violation).unwrap_or_else(|| violation.to_string());
                     (Found::Refuses(*reason), format!("{}: {violation}", reason.text()))
                 }
                 Some(Misfit { reason, violation: None }) => (Found::Refuses(*reason), reason.text().to_owned()),

@@ -40,11 +40,12 @@ impl Matcher {
             (Some(wanted), Some(chosen)) if wanted != chosen => {
                 unmet.push(Unmet::new("envoy_route", format!("Envoy chose `{chosen}`, not `{wanted}`")));
             }
-            (Some(wanted), None) => {
+            // It is asked for only where all else fits.
+            (Some(wanted), None) if unmet.is_empty() => {
                 let says = format!("it is not known whether Envoy chose `{wanted}` (`envoy_route` of the request says it)");
                 unmet.push(Unmet::new("envoy_route", says));
             }
-            (Some(_), Some(_)) | (None, _) => (),
+            (Some(_), _) | (None, _) => (),
         }
         unmet
     }

@@ -70,9 +70,11 @@ impl Providers {
         }
         for (index, site) in sites.iter().enumerate() {
             match (refused, presented) {
-                (Some((at, refusal)), _) if index == at => tried.extend(self.each(site, |_| {
-                    (Made::Refused(refusal), format!("{}: {}", site.place.in_words(), in_words(refusal)))
-                })),
+                (Some((at, refusal)), _) if index == at => {
+                    tried.extend(self.each(site, |_| {
+                        (Made::Refused(refusal), format!("{}: {}", site.place.in_words(), in_words(refusal)))
+                    }))
+                }
                 (Some((at, _)), _) if index > at => tried.extend(self.not_asked(site)),
                 (Some(_), Some(first)) if index == first => tried.extend(self.each(site, |_| {
                     (Made::NotAsked, format!("there is a credential in {}, which is not judged", site.place.in_words()))
@@ -137,8 +139,9 @@ impl Providers {
             (Kind::ApiKey(keys), Err(refusal)) if *refusal != Refusal::UnknownApiKey => {
                 format!("the key is {}: {}", keys.describe(credential), in_words(*refusal))
             }
-            (Kind::Jwt(_), Err(refusal)) if explanation.is_some() => {
-                format!("the token in {} is refused: {}", site.place.in_words(), in_words(*refusal))
+            // Its checks say why.
+            (Kind::Jwt(_), Err(_)) if explanation.is_some() => {
+                format!("the token in {} is refused", site.place.in_words())
             }
             (_, Ok(_)) => format!("it accepts the token in {}", site.place.in_words()),
             (_, Err(refusal)) => format!("{}: {}", site.place.in_words(), in_words(*refusal)),
@@ -232,7 +235,9 @@ fn in_words(refusal: Refusal) -> &'static str {
         Refusal::Scheme => "another scheme stands before the credential",
         Refusal::Repeated => "it stands there more than once",
         Refusal::Several => "a second credential, and which of the two counts would be a guess",
-        Refusal::Malformed => "what stands there cannot be a credential, or its name is written in a way some read otherwise",
+        Refusal::Malformed => {
+            "what stands there cannot be a credential, or its name is written in a way some read otherwise"
+        }
         Refusal::TooLong => "it is longer than any credential that is accepted",
         Refusal::UnknownApiKey => "the policy does not know this key (`carewarden keygen --hash` gives a key's SHA-256)",
         Refusal::ApiKeyNotYetValid => "`not_before` is still to come",
