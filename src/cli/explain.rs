@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::simulation::{Outcome as Exchanged, explain};
-use super::{CannotRun, Format, Outcome, environment, files, policy_path};
+use super::{CannotRun, Format, Outcome, environment, files, policy_path, token};
 use crate::audit::Decision;
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
@@ -36,10 +36,11 @@ hold and the next is tried. Lines name the place in the policy. With --format js
 last line is the decision with the audit record. Secrets come from the environment, as in Envoy; without them redaction
 by keys removes. What is said repeats the request and claims of its token, never a credential: mind where it goes.
 
-What is not explained: nobody is asked from a desk, so tokens whose keys are fetched, and opaque ones, end as
-`identity_unavailable` (state a `principal`); of a bad body only the reason is said, not the place in it, unless a
-schema or R4 names one; of a rule that denies by `features`, `interactions` and `types` each is judged for itself;
-time-outs, capacity, Envoy's own limits and rate limits are not part of it.
+What is not explained: nobody is asked from a desk, so tokens whose keys are fetched end as `identity_unavailable`
+unless --jwks gives the keys (`policy_sha256` is then that of the policy with them), and opaque ones do unless a
+`principal` is stated. Of a malformed body or answer the kind of fault is said, not the place of it; of a type that an
+answer may not hold, what it may hold. Of a client certificate that no provider knows it is not said which of its
+names failed. Time-outs, capacity, Envoy's own limits and rate limits are not part of it.
 
 Ends with 0 when the request, and its answer, are let through, 1 when not (in shadow mode: would not), 2 when nothing
 could be judged.
@@ -47,6 +48,7 @@ could be judged.
 Examples:
   carewarden explain --policy policies/clinic request.json
   carewarden explain --policy policies/clinic --now 2026-11-23T12:00:00Z --format json request.json
+  carewarden explain --policy policy.json --jwks keys.json request.json
   carewarden explain --policy policies/clinic --case \"a guessed key opens nothing\"
   echo '{\"path\": \"/fhir/Patient/1\", \"host\": \"fhir.clinic.example\"}' | carewarden explain --policy policies/clinic")]
 pub(super) struct Explain {
@@ -59,6 +61,9 @@ pub(super) struct Explain {
     /// Judge as at this moment (RFC 3339) instead of now.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     now: Option<i64>,
+    /// A JWK or a JWK Set: stands in for the keys of the policy's issuers, for example where it fetches them.
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
     /// How to write the result: JSON is one object a line.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -75,7 +80,10 @@ impl Explain {
             None => Asked::read(self.file.as_deref())?,
         };
         let env = |name: &str| asked.env.as_ref().map_or_else(|| environment(name), |env| env.get(name).cloned());
-        let (engine, found) = Engine::load(&text, &env);
+        let (engine, found) = match &self.jwks {
+            Some(keys) => Engine::load(token::with_keys(&text, &token::read_json(keys)?, None)?.as_bytes(), &env),
+            None => Engine::load(&text, &env),
+        };
         let engine = engine.ok_or_else(|| {
             let errors = found.iter().filter(|found| found.severity == Severity::Error).count();
             let path = path.display();

@@ -84,10 +84,8 @@ impl Rules {
             if let (Holds::Decides, Effect::Allow, Some(interaction)) = (&holds, rule.effect, facts.interaction) {
                 tried.not_searchable = rule.search.missing(interaction).into_iter().map(str::to_owned).collect();
             }
-            let unmet = match holds {
-                Holds::NotTried | Holds::Decides => Vec::new(),
-                Holds::No | Holds::NotJudgeable | Holds::Excludes(_) => rule.unmet(caller, facts),
-            };
+            // Of one that decides there is nothing, or the two have drifted apart: a test looks.
+            let unmet = if holds == Holds::NotTried { Vec::new() } else { rule.unmet(caller, facts) };
             decided |= matches!(holds, Holds::Decides | Holds::NotJudgeable);
             let effect = if rule.effect == Effect::Allow { "allow" } else { "deny" };
             tried.rules.push(RuleTried { effect, holds, unmet });

@@ -70,7 +70,8 @@ impl Trail {
                 _ => (Found::DoesNotHold, "does not take the request"),
             };
             decided |= found != Found::DoesNotHold;
-            let details = if decided && taken.is_some() { Vec::new() } else { Detail::all_unmet(unmet) };
+            // Of the one that takes it there is nothing, or the two have drifted apart: a test looks.
+            let details = if found == Found::NotTried { Vec::new() } else { Detail::all_unmet(unmet) };
             let pointer = Some(format!("/routes/{index}/match"));
             self.add(Step::new(Part::Route, engine.route_name(index), found, says).at(pointer).with(details));
         }

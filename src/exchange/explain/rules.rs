@@ -115,10 +115,7 @@ impl Trail {
                     (refused.map_or(Found::DoesNotHold, Found::Refuses), "a claim cannot be judged".to_owned())
                 }
             };
-            let details = match (decided, holds) {
-                (true, _) | (_, Ok(true)) => Vec::new(),
-                (false, _) => Detail::all_unmet(when.unmet(caller, &facts)),
-            };
+            let details = if decided { Vec::new() } else { Detail::all_unmet(when.unmet(caller, &facts)) };
             decided |= !matches!(found, Found::DoesNotHold);
             let pointer = self.place(&format!("/{of}/redact/{index}"));
             let name = format!("{of} {index} {profile}");
