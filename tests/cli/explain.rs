@@ -146,14 +146,14 @@ fn what_is_no_request_ends_with_two() {
 
 #[test]
 fn keys_of_a_file_stand_in_for_those_that_a_policy_fetches() {
-    let directory = std::env::temp_dir().join(format!("carewarden-explain-{}", std::process::id()));
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("explain");
     std::fs::create_dir_all(&directory).unwrap();
     let file = |name: &str, content: String| {
         std::fs::write(directory.join(name), content).unwrap();
         directory.join(name).to_str().unwrap().to_owned()
     };
     let mut policy: Value = serde_json::from_str(include_str!("../fixtures/e2e/clinic.json")).unwrap();
-    let remote = serde_json::json!({ "remote": { "cluster": "idp", "url": "https://idp.clinic.example/jwks" } });
+    let remote = serde_json::json!({ "remote": { "cluster": "idp", "uri": "https://idp.clinic.example/jwks" } });
     let keys = std::mem::replace(&mut policy["authentication"]["smart"]["jwks"], remote);
     let (keys, policy) = (file("keys.jwks", keys["inline"].to_string()), file("policy.json", policy.to_string()));
     let token = include_str!("../fixtures/cli/token.txt").trim();
@@ -167,5 +167,4 @@ fn keys_of_a_file_stand_in_for_those_that_a_policy_fetches() {
     let given = carewarden(&[&arguments[..], &["--jwks", &keys]].concat(), &[], request.as_bytes());
     assert_code(&given, 0);
     assert!(text(&given.stdout).contains("ok   provider smart"), "{}", text(&given.stdout));
-    std::fs::remove_dir_all(&directory).unwrap();
 }
