@@ -73,9 +73,11 @@ fn title(Step { part, name, .. }: &Step) -> String {
 
 fn say(step: &Step, out: &mut impl Write) -> Result<(), CannotRun> {
     let is_token = step.part == Part::Provider;
+    // Colour is for what refuses.
+    let is_loud = matches!(step.found, Found::Refuses(_));
     // Of a token's checks those that failed are what is looked for.
     let shown = step.details.iter().filter(|detail| !is_token || detail.mark == Mark::Bad);
-    let mut lines: Vec<String> = shown.clone().take(MOST_DETAILS).map(describe).collect();
+    let mut lines: Vec<String> = shown.clone().take(MOST_DETAILS).map(|detail| describe(detail, is_loud)).collect();
     let more = shown.count().saturating_sub(MOST_DETAILS);
     if more > 0 {
         lines.push(paint(DIM, &format!("{more} more; --format json has them all")));
@@ -108,11 +110,11 @@ fn says_no_more(step: &Step) -> bool {
     matches!(step.part, Part::Route | Part::View) || step.says == "does not hold"
 }
 
-fn describe(Detail { name, mark, says }: &Detail) -> String {
+fn describe(Detail { name, mark, says }: &Detail, is_loud: bool) -> String {
     let style = match mark {
         Mark::Good => GOOD,
-        Mark::Bad => WARN,
-        Mark::Neutral => DIM,
+        Mark::Bad if is_loud => WARN,
+        Mark::Bad | Mark::Neutral => DIM,
     };
     // A claim's key is a pointer in a pointer, which its words say again.
     let name = if name.starts_with("claims/") { "claims" } else { name };
@@ -145,10 +147,11 @@ fn conclude(exchanged: &Exchanged, places: &Places, out: &mut impl Write) -> Res
 /// A step that decided, or nearly did, with what of it does not hold and its place in the policy.
 fn say_why(label: &str, step: &Step, places: &Places, out: &mut impl Write) -> Result<(), CannotRun> {
     let bad: Vec<_> = step.details.iter().filter(|detail| detail.mark == Mark::Bad).take(MOST_DETAILS).collect();
-    let says = if says_no_more(step) && !bad.is_empty() { "but for" } else { &*step.says };
-    writeln!(out, "  {}{}: {}", paint(DIM, label), printable(&title(step)), printable(says))?;
+    let says = if says_no_more(step) && !bad.is_empty() { "would hold, but for" } else { &*step.says };
+    let label = if label.is_empty() { String::new() } else { paint(DIM, label) };
+    writeln!(out, "  {label}{}: {}", printable(&title(step)), printable(says))?;
     for detail in bad {
-        writeln!(out, "      {}", describe(detail))?;
+        writeln!(out, "      {}", describe(detail, true))?;
     }
     if let Some(place) = step.pointer.as_deref().and_then(|pointer| places.find(pointer)) {
         // Rules hold no secrets, as providers do.
