@@ -118,10 +118,14 @@ impl Request {
         self.body.as_ref()
     }
 
-    /// Its first line, for people.
+    /// Its first line, for people: of its query the names alone, since a value may be a credential.
     pub(super) fn title(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{} {scheme}://{}{}", self.method, self.host, self.path)
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let name = |pair: &str| pair.split_once('=').map_or(pair.to_owned(), |(name, _)| format!("{name}=…"));
+        let names: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(name).collect();
+        let query = if names.is_empty() { String::new() } else { format!("?{}", names.join("&")) };
+        format!("{} {scheme}://{}{path}{query}", self.method, self.host)
     }
 
     /// Its head.

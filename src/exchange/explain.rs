@@ -1,6 +1,6 @@
 //! What an exchange tried, step by step, for whoever asks why it ended as it did. Not part of the module for Envoy.
 //!
-//! An [`Exchange`] that is explained is the exchange itself: as it goes, it tells its [`Trail`] what came of each step, so
+//! An [`Exchange`] that is explained is the exchange itself: as it goes, it tells its trail what came of each step, so
 //! order and outcome are those of the decision. Why a part of the policy did or did not hold say the functions of the part
 //! that decided. What refuses is told to the trail too, so the last step that refuses is the reason of the record; where no
 //! step said it, one is added that does.

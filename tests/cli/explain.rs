@@ -112,14 +112,27 @@ fn a_token_is_explained_check_by_check_and_never_repeated() {
 
 #[test]
 fn a_key_is_never_repeated() {
-    for key in ["billing-test-key", "guessed-and-secret"] {
-        let request = format!(
-            r#"{{"path": "/fhir/Patient/1", "host": "fhir.clinic.example", "source": "198.51.100.7", "headers": {{"x-api-key": "{key}"}}}}"#
-        );
+    let clinic = "policies/clinic";
+    let places = "tests/fixtures/exchange/places";
+    for (policy, path, header, key) in [
+        (clinic, "/fhir/Patient/1", Some("x-api-key"), "billing-test-key"),
+        (clinic, "/fhir/Patient/1", Some("x-api-key"), "guessed-and-secret"),
+        (clinic, "/fhir/Patient/1", Some("authorization"), "Bearer guessed.and.secret"),
+        (clinic, "/fhir/Patient/1", Some("authorization"), "guessed-and-secret"),
+        (places, "/query?api_key=guessed-and-secret", None, "guessed-and-secret"),
+        (places, "//query?API_KEY=guessed-and-secret", None, "guessed-and-secret"),
+        (places, "/query?a=b;api_key=guessed-and-secret", None, "guessed-and-secret"),
+        (places, "/cookie", Some("cookie"), "session=guessed-and-secret"),
+    ] {
+        let mut request = serde_json::json!({ "path": path, "host": "fhir.clinic.example", "source": "198.51.100.7" });
+        if let Some(header) = header {
+            request["headers"] = serde_json::json!({ header: key });
+        }
         for format in ["text", "json"] {
-            let arguments = ["explain", "--policy", "policies/clinic", "--now", NOW, "--format", format];
-            let output = carewarden(&arguments, &[], request.as_bytes());
-            assert!(!text(&output.stdout).contains(key), "{}", text(&output.stdout));
+            let arguments = ["explain", "--policy", policy, "--now", NOW, "--format", format];
+            let output = carewarden(&arguments, &[], request.to_string().as_bytes());
+            let out = text(&output.stdout);
+            assert!(!out.contains("secret") && !out.contains(key) && out.contains("path"), "{path}: {out}");
         }
     }
 }

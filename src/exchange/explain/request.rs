@@ -25,7 +25,9 @@ impl Trail {
     pub(in crate::exchange) fn target(&mut self, raw: &[u8], target: &Result<Target, TargetError>) {
         let (found, says) = match target {
             Ok(target) if target.is_rewritten() => {
-                let says = format!("{}, written as {}", target.path(), String::from_utf8_lossy(raw));
+                // A query may hold a credential.
+                let written = raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+                let says = format!("{}, written as {}", target.path(), String::from_utf8_lossy(written));
                 (Found::Holds, says)
             }
             Ok(target) => (Found::Holds, target.path().to_owned()),
