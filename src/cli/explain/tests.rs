@@ -1,5 +1,6 @@
 //! Explanations against decisions, over all cases of all suites.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -78,6 +79,14 @@ fn agree(name: &str, explained: &Outcome, decided: &Outcome) {
             assert!(step.part != Part::Other && !step.says.is_empty(), "{name}: {step:?}");
             assert!(refusals.iter().all(|refusal| refusal.found == step.found), "{name}: {refusals:?}");
         }
+    }
+
+    let is_stated = steps.iter().any(|step| step.part == Part::Provider && step.name.is_empty());
+    let vouched: BTreeSet<_> = holding(steps, Part::Provider).iter().map(|step| step.name.clone()).collect();
+    let providers: BTreeSet<_> = record.providers.iter().map(|name| name.to_string()).collect();
+    // Under `all` one may have vouched before another refused.
+    if !is_stated && steps.iter().any(|step| step.part == Part::Caller && step.found == Found::Noted) {
+        assert_eq!(vouched, providers, "{name}");
     }
 
     let rules = steps.iter().filter(|step| step.part == Part::Rule && !step.name.is_empty());
