@@ -78,9 +78,14 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 	cargo test --quiet --test licences
 
 # BESIDE names modules, parted by commas, that are measured in the same run as the one that was built: an older one, say.
-bench: module envoy ## ratios against an empty filter and Envoy's own; ROWS=requests or bodies measures only those
+bench: module envoy ## ratios against an empty filter and Envoy's own; ROWS=requests, bodies or worst measures only those
+ifneq ($(filter all worst,$(ROWS)),)
+	cargo run --profile cli --example worst
+endif
+ifneq ($(ROWS),worst)
 	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
 	cargo run --profile cli --example bench -- --rows $(ROWS) $(if $(BESIDE),--beside $(BESIDE))
+endif
 
 # DEFINITIONS holds profiles-types.json and profiles-resources.json of FHIR 4.0.1; the example says where they come from.
 tables: ## make src/fhir/elements/r4.rs from the definitions of R4 in DEFINITIONS

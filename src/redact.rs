@@ -58,6 +58,7 @@ mod walk;
 mod within;
 mod zip;
 
+pub use action::Narrative;
 pub use compile::{check_preset, compile, compile_preset};
 pub use error::Error;
 pub use program::Program;

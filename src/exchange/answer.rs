@@ -28,6 +28,8 @@ use crate::redact::{self, Format, Options, Program, Redactor};
 pub(super) struct Plan {
     /// The profile that applies; none is the full view.
     pub(super) profile: Option<(Rc<str>, Rc<Program>)>,
+    /// What holds narratives to what may be shown, behind the profile.
+    pub(super) narratives: Option<Rc<Program>>,
     /// The resource types that the answer may hold; none is all.
     pub(super) granted: Option<TypeSet>,
     /// The path of the FHIR base, on `fhir` routes.
@@ -49,7 +51,19 @@ pub(super) struct Plan {
 impl Plan {
     /// Whether the answer has to be looked into.
     pub(super) fn is_guarded(&self) -> bool {
-        self.profile.is_some() || self.granted.is_some()
+        self.changes_body() || self.granted.is_some()
+    }
+
+    /// Whether the body may leave as another than it came.
+    fn changes_body(&self) -> bool {
+        self.profile.is_some() || self.narratives.is_some()
+    }
+
+    /// The programs that the body goes through, one behind the other.
+    fn programs(&self) -> Vec<Rc<Program>> {
+        let profile = self.profile.as_ref().map(|(_, program)| program);
+        let programs: Vec<_> = profile.into_iter().chain(&self.narratives).map(Rc::clone).collect();
+        if programs.is_empty() { vec![Rc::new(Program::pass())] } else { programs }
     }
 }
 
@@ -70,8 +84,8 @@ pub(super) struct Answer {
 enum Body {
     /// The head has not come, or is no business of ours.
     Passing,
-    /// Bytes go through the redactor.
-    Redacting(Box<Redactor>),
+    /// Bytes go through the redactors, one behind the other.
+    Redacting(Vec<Redactor>),
 }
 
 impl Answer {
@@ -90,8 +104,8 @@ impl Answer {
 
     pub(super) fn held_bytes(&self) -> usize {
         let redactor = match &self.body {
-            Body::Redacting(redactor) => redactor.held_bytes(),
-            Body::Passing => 0,
+            Body::Redacting(redactors) => redactors.iter().map(Redactor::held_bytes).sum(),
+            Body::Passing => 0_usize,
         };
         redactor.saturating_add(self.decoder.as_ref().map_or(0, |decoder| decoder.held_bytes()))
     }
@@ -110,17 +124,20 @@ impl Answer {
 
     /// The redaction rules that were used, by their pointers in the policy.
     pub(super) fn used_rules(&self) -> Vec<String> {
-        let (Body::Redacting(redactor), Some((_, program))) = (&self.body, &self.plan.profile) else { return Vec::new() };
-        used_rules(program, redactor)
+        match (&self.body, &self.plan.profile) {
+            (Body::Redacting(redactors), Some((_, program))) => {
+                redactors.first().map_or_else(Vec::new, |redactor| used_rules(program, redactor))
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Says in a record what was done.
     pub(super) fn describe(&self, record: &mut Record) {
         record.profile = self.plan.profile.as_ref().map(|(name, _)| Rc::clone(name));
         record.unredacted_media_type = self.unseen;
-        if let Body::Redacting(redactor) = &self.body {
-            record.redacted = redactor.summary().changed();
-        }
+        let Body::Redacting(redactors) = &self.body else { return };
+        record.redacted = redactors.iter().map(|redactor| redactor.summary().changed()).sum();
     }
 
     fn judge_head(&mut self, head: &Headers, end: bool, host: &Host<'_>) -> Result<Effects, Reason> {
@@ -140,22 +157,21 @@ impl Answer {
         }
         let coding = Coding::of(head);
         let mut changes = match coding {
-            _ if self.plan.profile.is_some() => answer_head::changes(head, &self.plan),
+            _ if self.plan.changes_body() => answer_head::changes(head, &self.plan),
             Ok(Some(_)) => answer_head::in_clear(head),
             // What is only looked into leaves as it came, and so does its head.
             Ok(None) | Err(_) => Vec::new(),
         };
-        if self.plan.profile.is_none() {
+        if !self.plan.changes_body() {
             changes.extend(answer_head::inert());
         }
         let mut effects = Effects { changes, ..Effects::default() };
         if end {
             self.left = true;
         } else if let Some(format) = self.format_of_body(head, coding)? {
-            let program =
-                self.plan.profile.as_ref().map_or_else(|| Rc::new(Program::pass()), |(_, program)| Rc::clone(program));
             let options = Options { granted: self.plan.granted, now: Some(host.now()), ..Options::new(format) };
-            self.body = Body::Redacting(Box::new(Redactor::new(program, options)));
+            let redactor = |program| Redactor::new(program, options);
+            self.body = Body::Redacting(self.plan.programs().into_iter().map(redactor).collect());
             let decoder = |coding| Box::new(Decoder::new(coding, self.plan.decode));
             self.decoder = coding.ok().flatten().map(decoder);
             effects.next = Next::Hold(self.plan.timeout);
@@ -199,7 +215,7 @@ impl Answer {
     }
 
     fn write(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Result<Effects, Reason> {
-        let Body::Redacting(redactor) = &mut self.body else { return Ok(Effects::default()) };
+        let Body::Redacting(redactors) = &mut self.body else { return Ok(Effects::default()) };
         let chunk = if size > 0 { read().ok_or(Rule::Internal)? } else { Vec::new() };
         // What was not read must not stay in the host's buffer.
         if chunk.len() != size {
@@ -208,7 +224,7 @@ impl Answer {
         let mut out = Vec::with_capacity(chunk.len());
         let mut redact = |piece: &[u8]| {
             self.is_empty &= piece.is_empty();
-            redactor.write(piece, &mut out).map_err(reason)
+            write_through(redactors, piece, &mut out)
         };
         match &mut self.decoder {
             Some(decoder) => decoder.write(&chunk, redact)?,
@@ -235,7 +251,9 @@ impl Answer {
         }
         match &mut self.body {
             // What has no bytes has nothing to redact: HTTP/2 ends many an empty answer with an empty frame.
-            Body::Redacting(redactor) if !self.is_empty => redactor.finish().map_err(reason),
+            Body::Redacting(redactors) if !self.is_empty => {
+                redactors.iter_mut().try_for_each(Redactor::finish).map_err(reason)
+            }
             Body::Redacting(_) | Body::Passing => Ok(()),
         }
     }
@@ -253,27 +271,39 @@ impl Answer {
 /// For explanations. Not part of the module for Envoy.
 #[cfg(not(target_family = "wasm"))]
 impl Answer {
-    /// Whether the body goes through the redactor, which from now on tells what its rules touch.
+    /// Whether the body goes through redactors, which from now on tell what their rules touch.
     fn traced(&mut self) -> bool {
         match &mut self.body {
-            Body::Redacting(redactor) => {
-                redactor.trace();
+            Body::Redacting(redactors) => {
+                redactors.iter_mut().for_each(Redactor::trace);
                 true
             }
             Body::Passing => false,
         }
     }
 
-    /// What rules have touched since this was asked last.
-    fn touches(&mut self) -> Vec<redact::Touch> {
+    /// What the rules of each program have touched since this was asked last.
+    fn touches(&mut self) -> Vec<(Rc<Program>, Vec<redact::Touch>)> {
         match &mut self.body {
-            Body::Redacting(redactor) => redactor.touches(),
+            Body::Redacting(redactors) => {
+                self.plan.programs().into_iter().zip(redactors.iter_mut().map(Redactor::touches)).collect()
+            }
             Body::Passing => Vec::new(),
         }
     }
+}
 
-    fn program(&self) -> Option<Rc<Program>> {
-        self.plan.profile.as_ref().map(|(_, program)| Rc::clone(program))
+/// Writes a piece into the first of some redactors, and what each lets out into the next.
+fn write_through(redactors: &mut [Redactor], piece: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+    match redactors {
+        [] => Err(Rule::Internal.into()),
+        [last] => last.write(piece, out).map_err(reason),
+        [first, rest @ ..] => {
+            let mut between = Vec::with_capacity(piece.len());
+            let written = first.write(piece, &mut between).map_err(reason);
+            // What the first had proven before it failed is nothing that has to leave.
+            written.and_then(|()| write_through(rest, &between, out))
+        }
     }
 }
 
@@ -296,6 +326,7 @@ fn reason(error: redact::Error) -> Reason {
         Error::TypeNotGranted => Rule::AnswerTypeNotGranted,
         Error::NotResource | Error::MisplacedResource | Error::Emptied => Rule::AnswerNotFhir,
         Error::ModifierTaken => Rule::AnswerModifier,
+        Error::Narrative => Rule::AnswerNarrative,
     }
     .into()
 }
@@ -335,7 +366,7 @@ impl Exchange {
         match &mut self.stage {
             Stage::Sent(answer) => {
                 let written = answer.write(size, end, read);
-                told!(self, answer_body(answer.program(), answer.touches(), written.as_ref().err().copied()));
+                told!(self, answer_body(answer.touches(), written.as_ref().err().copied()));
                 written.unwrap_or_else(|reason| self.refuse_answer(reason))
             }
             // It was broken off and comes all the same.

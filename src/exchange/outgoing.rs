@@ -87,7 +87,7 @@ impl Exchange {
         let redacted = redactor.write(&body.bytes, &mut out).and_then(|()| redactor.finish());
         self.record.request_redacted = redactor.summary().changed();
         self.used_rules = used_rules(&program, &redactor);
-        told!(self, redacted("request", Some(&*program), redactor.touches()));
+        told!(self, redacted("request", &program, redactor.touches()));
         let redacted = redacted.map_err(reason);
         told!(self, unredactable(redacted.as_ref().err().copied()));
         redacted?;
@@ -130,5 +130,7 @@ fn reason(error: redact::Error) -> Reason {
         Error::Ended | Error::TypeNotGranted => Rule::Internal.into(),
         Error::RootScalar | Error::NotResource | Error::MisplacedResource | Error::Emptied => Rule::BodyNotFhir.into(),
         Error::ModifierTaken => Rule::BodyModifier.into(),
+        // Only answers are judged for it.
+        Error::Narrative => Rule::Internal.into(),
     }
 }

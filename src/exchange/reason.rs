@@ -138,6 +138,8 @@ rules! {
     AnswerNotFhir = "answer_not_fhir" 502 "processing" "the answer was withheld",
     /// A rule would take an element that changes the meaning of what stays (FHIR R4 section 2.1.0.1).
     AnswerModifier = "answer_modifier" 502 "business-rule" "the answer was withheld",
+    /// The answer holds a narrative that may not be shown, and the route asks for a refusal.
+    AnswerNarrative = "answer_narrative" 502 "security" "the answer was withheld",
     /// The answer took too long to begin.
     AnswerTimeout = "answer_timeout" 502 "timeout" "the answer took too long",
 }

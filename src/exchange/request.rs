@@ -374,6 +374,7 @@ impl Exchange {
         let Judged { route, base, .. } = judged;
         Ok(Plan {
             profile: route.redact.as_deref().map_or(Ok(None), |views| judged.view(views))?,
+            narratives: route.narratives.clone(),
             granted,
             base: base.clone(),
             unredacted: Rc::clone(&route.unredacted),

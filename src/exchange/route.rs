@@ -16,7 +16,7 @@ use crate::json;
 use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
 use crate::policy::model;
-use crate::redact::Program;
+use crate::redact::{Narrative, Program};
 
 /// Media types of bodies that a route takes where it does not say.
 const CONTENT_TYPES: &[&str] = &[
@@ -60,6 +60,8 @@ pub(super) struct Route {
     pub(super) redact: Option<Vec<View>>,
     /// The same for the bodies of requests.
     pub(super) request_redact: Option<Vec<View>>,
+    /// What holds narratives of answers to what may be shown.
+    pub(super) narratives: Option<Rc<Program>>,
     pub(super) unredacted: Rc<[String]>,
     pub(super) answer_headers: Rc<[String]>,
     pub(super) decode: decode::Limits,
@@ -139,6 +141,7 @@ impl Route {
         rules.check_searches(views, at.key("authorize"), compiler.report);
         check_lists(request, response, at, compiler.report);
         let checks = Checks::compile(route, compiler.schemas, compiler.loaded, at, compiler.report);
+        let narratives = response.narrative.and_then(|rule| narratives(rule, fhir.is_some(), at, compiler.report));
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
@@ -154,11 +157,32 @@ impl Route {
             inspect,
             redact,
             request_redact,
+            narratives,
             unredacted: response.unredacted_media_types.iter().map(|listed| listed.to_ascii_lowercase()).collect(),
             answer_headers: response.headers.allow.iter().map(|name| name.to_ascii_lowercase()).collect(),
             decode,
         })
     }
+}
+
+/// The program that holds narratives to what FHIR permits.
+fn narratives(rule: model::NarrativeRule, is_fhir: bool, at: &Node, report: &mut Report) -> Option<Rc<Program>> {
+    let at = at.key("response").key("narrative");
+    // One in `defaults` is meant for the others.
+    if !is_fhir && !at.pointer.starts_with("/routes/") {
+        return None;
+    }
+    if !is_fhir {
+        let hint = report.error(at, Code::InvalidValue, "only a `fhir` route has answers with narratives");
+        hint.help("take it out, or say `fhir`");
+        return None;
+    }
+    let is_harmless = |text: &str| inspect::narrative::faults(text).is_empty();
+    let program = Program::narratives(Narrative { is_harmless, refuses: rule == model::NarrativeRule::Refuse });
+    if program.is_none() {
+        report.error(at, Code::NotSupported, "narratives cannot be judged").help("report this as a bug; leave it out");
+    }
+    program.map(Rc::new)
 }
 
 /// Finds what lists name that would never be met, or would break an answer.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::narrative;
 use super::pack::{Compiled, DISGUISE, PLAIN_LENGTH, Pack, RuleSet, SPECIAL, Test, insert};
 use super::rule::{Class, Target};
-use super::settings::{Exemption, Settings};
+use super::settings::{Exemption, Mode, Settings};
 use super::transform::Transform;
 
 /// What a pass over a byte may cost, in all, for each byte of a request; and what any request may cost.
@@ -124,7 +124,7 @@ impl Nature {
         match self {
             Self::Text | Self::Base64 => false,
             Self::Code => rule.spares_code,
-            Self::Narrative => rule.rule.class == Class::Xss || matches!(rule.test, Test::Sqli),
+            Self::Narrative => rule.spares_markup || rule.rule.class == Class::Xss || matches!(rule.test, Test::Sqli),
         }
     }
 
@@ -159,6 +159,11 @@ impl<'s> Inspection<'s> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.score >= self.settings.threshold
+    }
+
+    /// Whether nothing that is found from here on changes what becomes of the request, or is told of.
+    pub(super) fn is_decided(&self) -> bool {
+        !self.tells && self.settings.mode == Mode::Enforce && self.is_over()
     }
 
     /// What held so far.

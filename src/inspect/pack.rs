@@ -80,6 +80,8 @@ pub(super) struct Compiled {
     pub(super) test: Test,
     /// Whether it does not judge what is code by definition.
     pub(super) spares_code: bool,
+    /// Whether it does not judge narratives, whose markup has such things.
+    pub(super) spares_markup: bool,
 }
 
 pub(super) enum Test {
@@ -193,6 +195,7 @@ impl Pack {
                 view,
                 test,
                 spares_code: rule.tags.iter().any(|tag| tag == "code"),
+                spares_markup: rule.tags.iter().any(|tag| tag == "markup"),
                 rule,
             });
         }

@@ -14,7 +14,7 @@ use crate::fhir::elements::{Kind, Type};
 use crate::json::{Event, Value};
 
 /// Elements that hold expressions (`FHIRPath`, `XPath`, a mapping language) by definition, where R4 has them.
-const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant"];
+const CODE: &[&str] = &["expression", "xpath", "path", "condition", "check", "contextInvariant", "map"];
 
 /// An open container.
 #[derive(Clone)]
@@ -95,7 +95,9 @@ impl<'i, 's> BodyInspection<'i, 's> {
             key.into_iter().for_each(|key| self.names.truncate(key.start));
             return Ok(());
         }
-        if let Some(key) = event.key {
+        if let Some(key) = event.key
+            && !self.inspection.is_decided()
+        {
             let place = At { frames: &self.frames, names: &self.names, key: Some(key) };
             self.inspection.value(Target::JsonKey, Place::Json(&place), key.as_bytes())?;
         }
@@ -127,6 +129,10 @@ impl<'i, 's> BodyInspection<'i, 's> {
             if !self.knows_types {
                 self.types.extend(frame.resource.map(|of| (frame.number, of)));
             }
+        }
+        // What was found before a type was known is judged again, and then so is all behind it.
+        if self.inspection.is_decided() {
+            return Ok(());
         }
         let at = At { frames: &self.frames, names: &self.names, key };
         if self.is_fhir && key == Some("div") && at.is_narrative() {
@@ -189,7 +195,12 @@ impl<'a> At<'a> {
     }
 
     fn nature(self) -> Nature {
-        match (self.element(), self.key) {
+        // Of an element of an array it is the array's.
+        let key = self.key.or_else(|| {
+            let frame = self.frames.last()?;
+            self.names.get(frame.key.clone()?)
+        });
+        match (self.element(), key) {
             (Some(of), _) if of.name() == "base64Binary" => Nature::Base64,
             (Some(_), Some(key)) if CODE.contains(&key) => Nature::Code,
             _ => Nature::Text,

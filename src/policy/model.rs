@@ -25,8 +25,8 @@ pub use redaction::{
     Action, Fallback, HashOptions, MaskOptions, Profile, RedactionRule, ReplaceValue, ShiftOptions, Zip3Form, Zip3Options,
 };
 pub use route::{
-    Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Decode, Fhir, JsonLimits, Match, Redact,
-    RequestChecks, ResponseChecks, ResponseHeaders, Route, RouteDefaults, parse_network,
+    Addresses, Authenticate, Authorize, ClaimRelation, ClaimTest, Conditions, Decode, Fhir, JsonLimits, Match,
+    NarrativeRule, Redact, RequestChecks, ResponseChecks, ResponseHeaders, Route, RouteDefaults, parse_network,
 };
 pub use scan::{Configured, Detector, DetectorName, MrnOptions, ScanOptions};
 pub use units::{Duration, Secret, Size, Timestamp};

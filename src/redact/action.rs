@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use super::date::{self, Dated, Shifting};
 use super::detect::Detectors;
+use super::error::Error as Refused;
 use super::recent::{Hex, Recent};
 use super::reference::id_in;
 use super::zip::Zip3;
@@ -37,6 +38,8 @@ pub(super) enum Action {
     AgeCap,
     /// What detectors find in a text goes.
     Scan(Rc<Detectors>),
+    /// A narrative that may not be shown is written over, or refused.
+    Narrative(Narrative),
 }
 
 /// What is known of a string beside its text.
@@ -71,7 +74,13 @@ impl Action {
     /// Whether it acts on strings alone, so that of an array it is for each element.
     pub(super) fn is_for_strings(&self) -> bool {
         match self {
-            Self::Mask(_) | Self::Hash(_) | Self::Year | Self::Shift(_) | Self::Zip3(_) | Self::Scan(_) => true,
+            Self::Mask(_)
+            | Self::Hash(_)
+            | Self::Year
+            | Self::Shift(_)
+            | Self::Zip3(_)
+            | Self::Scan(_)
+            | Self::Narrative(_) => true,
             Self::Remove | Self::Keep | Self::Replace(_) | Self::AgeCap => false,
         }
     }
@@ -83,7 +92,7 @@ impl Action {
         value: About<'_>,
         recent: &mut Recent,
         out: &mut Vec<u8>,
-    ) -> Result<Written, Error> {
+    ) -> Result<Written, Refused> {
         let About { is_reference, is_markup, .. } = value;
         match self {
             Self::Remove | Self::AgeCap => return Ok(Written::Gone),
@@ -100,6 +109,7 @@ impl Action {
                     return Ok(Written::Same);
                 }
             }
+            Self::Narrative(narrative) => return narrative.write(raw, out),
             Self::Year | Self::Shift(_) | Self::Zip3(_) => {
                 let text = unescape(raw);
                 let Ok(text) = std::str::from_utf8(&text) else { return Ok(Written::Gone) };
@@ -132,6 +142,33 @@ fn quoted(text: &str, out: &mut Vec<u8>) -> Written {
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
     Written::Text
+}
+
+/// How narratives are held to what may be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrative {
+    /// Whether a narrative, unescaped, may be shown.
+    pub is_harmless: fn(&str) -> bool,
+    /// Whether an answer with one that may not is refused; else that one is written over.
+    pub refuses: bool,
+}
+
+/// What is written over a narrative: one that R4 takes (narrative.html, txt-1 and txt-2).
+const NOT_SHOWN: &[u8] =
+    br#""<div xmlns=\"http://www.w3.org/1999/xhtml\">This text is not shown: it had markup that FHIR does not permit.</div>""#;
+
+impl Narrative {
+    fn write(self, raw: &[u8], out: &mut Vec<u8>) -> Result<Written, Refused> {
+        // What is no Unicode is nothing that could be judged.
+        if std::str::from_utf8(&unescape(raw)).is_ok_and(self.is_harmless) {
+            return Ok(Written::Same);
+        }
+        if self.refuses {
+            return Err(Refused::Narrative);
+        }
+        out.extend_from_slice(NOT_SHOWN);
+        Ok(Written::Text)
+    }
 }
 
 /// How a string is masked.

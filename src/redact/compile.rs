@@ -7,6 +7,7 @@
 
 mod check;
 mod ids;
+mod narrative;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

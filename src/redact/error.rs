@@ -32,6 +32,9 @@ pub enum Error {
     /// A string that an action has to see whole is longer than allowed.
     #[error("a string too long for its action")]
     LongString,
+    /// A narrative holds what may not be shown.
+    #[error("a narrative that may not be shown")]
+    Narrative,
     /// It was used after it had finished.
     #[error("used after its end")]
     Ended,
@@ -53,6 +56,7 @@ impl Error {
             Self::TypeNotGranted => "type_not_granted",
             Self::Emptied => "emptied",
             Self::ModifierTaken => "modifier_taken",
+            Self::Narrative => "narrative",
             Self::Ended => "used_after_end",
         }
     }

@@ -152,7 +152,7 @@ impl Redactor {
         };
         let action = self.program.rule(rule).map_or(&Action::Remove, |rule| &rule.action);
         self.written.clear();
-        Ok(action.write(raw, value, &mut self.recent, &mut self.written)?)
+        action.write(raw, value, &mut self.recent, &mut self.written)
     }
 
     /// Something else stands in the place of a value now.

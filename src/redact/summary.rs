@@ -116,7 +116,7 @@ impl Deed {
             Action::Hash(_) => Self::Hash,
             Action::Year | Action::Zip3(_) => Self::Generalize,
             Action::Shift(_) => Self::Shift,
-            Action::Scan(_) => Self::Scan,
+            Action::Scan(_) | Action::Narrative(_) => Self::Scan,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Tags {
     /// altered, PSEUDED where a pseudonym stands in its place, ABSTRED where only something more general is left.
     pub(super) fn of(action: &Action) -> Self {
         Self(match action {
-            Action::Keep => 0,
+            Action::Keep | Action::Narrative(_) => 0,
             Action::Remove | Action::Scan(_) => 1,
             Action::Replace(_) | Action::Mask(_) | Action::Shift(_) => 2,
             Action::Hash(_) => 4,

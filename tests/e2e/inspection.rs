@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{BILLING, Stage, clinic_with, physician};
+use crate::stage::{BILLING, Stage, clinic_with, physician, reason_of};
+use crate::support::client::PROTOCOLS;
 use crate::support::config::Options;
-use crate::support::message::Request;
+use crate::support::message::{End, Request};
+use crate::support::upstream::Reply;
 
 fn stage(inspect: Value) -> Stage {
     let policy = clinic_with(|policy| policy["defaults"]["request"]["inspect"] = inspect);
@@ -71,5 +73,52 @@ fn in_shadow_an_attack_is_recorded_and_goes_on() {
     for record in stage.envoy.audit(path, 2) {
         assert_eq!((&record["decision"], &record["reason"]), (&json!("deny"), &json!("injection_found")), "{record}");
         assert!(record["inspected"].as_array().is_some_and(|rules| rules.contains(&json!("sqli-union"))), "{record}");
+    }
+}
+
+/// An answer with this narrative, and so much behind it.
+fn narrated(narrative: &str, more: usize) -> Reply {
+    let entry = json!({ "resourceType": "Patient", "text": { "status": "generated", "div": narrative } });
+    let fill = json!({ "resourceType": "Patient", "id": "x".repeat(64) });
+    let entries: Vec<_> =
+        std::iter::repeat_n(fill, more).chain([entry]).map(|resource| json!({ "resource": resource })).collect();
+    let body = json!({ "resourceType": "Bundle", "type": "searchset", "entry": entries });
+    Reply::new(200).header("content-type", "application/fhir+json").body(body.to_string())
+}
+
+#[test]
+fn script_that_was_stored_does_not_leave() {
+    const BAD: &str = "<div><img src='x' onerror='evil()'/></div>";
+    let stage = |rule| {
+        let policy = clinic_with(|policy| policy["defaults"]["response"]["narrative"] = json!(rule));
+        Stage::new(Options { policy, ..Options::default() })
+    };
+    let strip = stage("strip");
+    for (path, narrative, more) in
+        [("/fhir/Patient/shown", GOOD, 0), ("/fhir/Patient/written-over", BAD, 0), ("/fhir/Patient/long", BAD, 5_000)]
+    {
+        strip.upstream.reply(path, narrated(narrative, more));
+        for response in PROTOCOLS.map(|protocol| strip.send(protocol, &Request::get(path).bearer(&physician()))) {
+            let text = response.text();
+            assert_eq!(
+                (response.status, response.end, response.all("content-security-policy")),
+                (200, End::Whole, vec!["sandbox".to_owned()])
+            );
+            assert_eq!(
+                (text.contains("O'Brien"), text.contains("not shown")),
+                (narrative == GOOD, narrative == BAD),
+                "{path}"
+            );
+            assert!(!text.contains("evil"), "{path}");
+        }
+    }
+    let refuse = stage("refuse");
+    for (path, more) in [("/fhir/Patient/refused", 0), ("/fhir/Patient/broken-off", 20_000)] {
+        refuse.upstream.reply(path, narrated(BAD, more));
+        for response in PROTOCOLS.map(|protocol| refuse.send(protocol, &Request::get(path).bearer(&physician()))) {
+            let refused = response.status == 502 && reason_of(&response) == "answer_narrative";
+            assert!(refused || response.end == End::Cut, "{path} {}", response.status);
+            assert!(!response.text().contains("evil"), "{path}");
+        }
     }
 }

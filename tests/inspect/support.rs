@@ -68,13 +68,16 @@ pub(crate) fn form(settings: &Settings, body: &str) -> Verdict {
 }
 
 pub(crate) fn body(settings: &Settings, body: &str, is_fhir: bool) -> Verdict {
-    body_with_work(settings, body, is_fhir).0
+    judged(Inspection::new(settings, body.len()).telling(), body, is_fhir).0
 }
 
-/// The verdict, and what it cost for each byte.
+/// The verdict, and what it cost for each byte, as in the filter.
 pub(crate) fn body_with_work(settings: &Settings, body: &str, is_fhir: bool) -> (Verdict, f64) {
+    judged(Inspection::new(settings, body.len()), body, is_fhir)
+}
+
+fn judged(mut found: Inspection<'_>, body: &str, is_fhir: bool) -> (Verdict, f64) {
     let limits = json::Limits { max_string: 1 << 24, max_depth: 64, max_keys: 1 << 20, ..json::Limits::default() };
-    let mut found = Inspection::new(settings, body.len()).telling();
     let mut inspection = BodyInspection::new(&mut found, is_fhir);
     if json::walk(body.as_bytes(), &limits, |event| inspection.visit(event)).is_err() {
         return (Verdict::Unreadable, 0.0);

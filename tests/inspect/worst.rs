@@ -1,130 +1,20 @@
-//! Bodies of a megabyte, each made to be the worst for a part of the engine: what they cost is counted, in passes over
-//! bytes, and not measured. `cargo test --release --test inspect -- --ignored --nocapture` shows times.
+//! What the worst bodies cost, counted in passes over bytes. `make bench` measures how long they take.
 
-use std::io::Write;
-use std::time::Instant;
-
-use carewarden::inspect::{Level, Pack};
+use carewarden::inspect::Level;
 
 use crate::support::{Verdict, body_with_work, settings};
 
-const SIZE: usize = 1 << 20;
-
-/// The same text again and again, as one string of a JSON body.
-fn one(unit: &str) -> String {
-    let unit = serde_json::to_string(unit).unwrap();
-    let unit = unit.trim_matches('"');
-    format!(r#"{{"note": "{}"}}"#, unit.repeat(SIZE / unit.len()))
-}
-
-/// A text behind a beginning and before an end.
-fn around(begin: &str, unit: &str, end: &str) -> String {
-    let text = format!("{begin}{}{end}", unit.repeat(SIZE / unit.len()));
-    format!(r#"{{"note": {}}}"#, serde_json::to_string(&text).unwrap())
-}
-
-fn ordinary() -> String {
-    let patient = r#"{"resourceType":"Patient","id":"p1","meta":{"versionId":"3","lastUpdated":"2026-10-02T09:12:44.120Z"},"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">Niamh O'Brien, born 1974-12-25</div>"},"identifier":[{"use":"official","system":"urn:clinic:mrn","value":"MRN-000123"}],"active":true,"name":[{"use":"official","family":"O'Brien","given":["Niamh","Q."]}],"telecom":[{"system":"phone","value":"555-0123","use":"mobile"},{"system":"email","value":"niamh.1@example.com"}],"gender":"female","birthDate":"1974-12-25","address":[{"line":["12 Main Street"],"city":"Ashland","state":"NY","postalCode":"10001"}],"generalPractitioner":[{"reference":"Practitioner/prac-1","display":"Dr. Ngozi Okafor"}]}"#;
-    let entry = format!(r#"{{"resource":{patient}}}"#);
-    let entries = vec![entry.as_str(); SIZE / entry.len()].join(",");
-    format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#)
-}
-
-fn hostile() -> Vec<(&'static str, String)> {
-    let literals: Vec<String> = Pack::standard().unwrap().rules().flat_map(|rule| rule.literals.clone()).collect();
-    vec![
-        ("dots in one word", around("a", ".", "")),
-        ("words with dots", one("select.union.a ")),
-        ("backslashes before quotes", one(r"\\\\\\\\'")),
-        ("quotes", one("'")),
-        ("quotes and numbers", one("'1")),
-        ("numbers and commas", one("1,")),
-        ("operators", one("1+")),
-        ("unary operators", around("1", "-", "1")),
-        ("parentheses", one("(")),
-        ("comments that do not end", one("/*x")),
-        ("comments", one("/**/a")),
-        ("hidden comments", one("/*!1")),
-        ("dollar quotes", one("$a$ ")),
-        ("backticks", one("`a` ")),
-        ("opened elements", one("<")),
-        ("elements", one("<a ")),
-        ("attributes", one("<a b=c d='")),
-        ("attributes without an element", one("a=b ")),
-        ("comments of HTML", one("<!-- - ")),
-        ("NUL in elements", around("<", "\0", "script")),
-        ("escapes of URLs", one("%25")),
-        ("escapes of escapes", one("%2525")),
-        ("entities", one("&amp;")),
-        ("entities by number", one("&#0000000000060;")),
-        ("escapes of scripts", one(r"\u005cu0041")),
-        ("fullwidth", one("＜")),
-        ("disguise upon disguise", one("%26%2338;/**/\\x41")),
-        ("every literal", one(&literals.join(" "))),
-        ("beginnings of union", one("union union(")),
-        ("beginnings of handlers", one(" onload=a")),
-        ("beginnings of select", one("(select a,")),
-        ("beginnings of templates", one("{{a")),
-        ("dots and slashes", one("../")),
-        ("slashes", one("/./")),
-        ("JSON of empty strings", format!("[{}1]", r#""","#.repeat(SIZE / 3))),
-        ("JSON of short strings", format!("[{}1]", r#""' ","#.repeat(SIZE / 5))),
-        ("JSON of keys", {
-            let members: Vec<_> = (0..SIZE / 12).map(|n| format!(r#""$k{n}":1"#)).collect();
-            format!("{{{}}}", members.join(","))
-        }),
-        ("brackets", format!("[{}1]", "[[[[[[[[[[]]]]]]]]]],".repeat(SIZE / 21))),
-        ("a narrative of attributes", {
-            let div = format!("<div {}>", "title='x' style='a' ".repeat(SIZE / 20));
-            format!(r#"{{"resourceType":"Patient","text":{{"div":{}}}}}"#, serde_json::to_string(&div).unwrap())
-        }),
-        ("a narrative of comments", {
-            let div = format!("<div>{}</div>", "<!-- x --><b>".repeat(SIZE / 13));
-            format!(r#"{{"resourceType":"Patient","text":{{"div":{}}}}}"#, serde_json::to_string(&div).unwrap())
-        }),
-        ("a type behind all of it", {
-            let names = vec![r#"{"text":"x' or 1=1--"}"#; SIZE / 24].join(",");
-            format!(r#"{{"name":[{names}],"resourceType":"Patient"}}"#)
-        }),
-    ]
-}
+#[path = "../worst/inspection.rs"]
+mod bodies;
 
 #[test]
 fn the_worst_costs_what_the_budget_allows_and_no_more() {
     let settings = settings(Level::Standard);
-    let (verdict, cost) = body_with_work(&settings, &ordinary(), true);
+    let (verdict, cost) = body_with_work(&settings, &bodies::ordinary(), true);
     assert_eq!(verdict, Verdict::Pass);
     assert!(cost < 8.0, "an ordinary body costs {cost} passes");
-    for (name, body) in hostile() {
+    for (name, body) in bodies::hostile() {
         let (verdict, cost) = body_with_work(&settings, &body, true);
         assert!(verdict == Verdict::OverBudget || cost <= 65.0, "{name} costs {cost} passes");
-    }
-}
-
-#[test]
-#[ignore = "it measures time"]
-fn the_worst_takes_at_most_ten_times_as_long_as_an_ordinary_body() {
-    let settings = settings(Level::Strict);
-    let time = |body: &str| {
-        let times = (0..3).map(|_| {
-            let begin = Instant::now();
-            let (verdict, cost) = body_with_work(&settings, body, true);
-            (begin.elapsed().as_secs_f64() * 1e3, cost, verdict.is_refusal())
-        });
-        times.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
-    };
-    let (usual, cost, _) = time(&ordinary());
-    let mut out = std::io::stderr();
-    writeln!(out, "{usual:7.1} ms {cost:5.1} passes  ordinary").unwrap();
-    for (name, body) in hostile() {
-        let (taken, cost, refused) = time(&body);
-        writeln!(
-            out,
-            "{taken:7.1} ms {cost:5.1} passes  {:4.1} x  {name}{}",
-            taken / usual,
-            if refused { " (refused)" } else { "" }
-        )
-        .unwrap();
-        assert!(taken <= 10.0 * usual, "{name} takes {taken} ms, an ordinary body {usual} ms");
     }
 }

@@ -10,6 +10,7 @@ use crate::exchange::route::Route;
 use crate::http::Headers;
 use crate::inspect::{self, Finding, Inspection, Mode, Settings, judge_head};
 use crate::json;
+use crate::redact::{Program, Touch};
 
 impl Trail {
     /// What kind of body the head announces.
@@ -176,13 +177,10 @@ impl Trail {
         self.add(Step::new(Part::Answer, "head", found, says));
     }
 
-    pub(in crate::exchange) fn answer_body(
-        &mut self,
-        program: Option<Rc<crate::redact::Program>>,
-        touches: Vec<crate::redact::Touch>,
-        refused: Option<Reason>,
-    ) {
-        self.redacted("response", program.as_deref(), touches);
+    pub(in crate::exchange) fn answer_body(&mut self, touches: Vec<(Rc<Program>, Vec<Touch>)>, refused: Option<Reason>) {
+        for (program, touches) in touches {
+            self.redacted("response", &program, touches);
+        }
         if let Some(reason) = refused {
             let granted = self.steps.iter().filter(|step| step.part == Part::Rule && step.found == Found::Noted);
             let granted = granted.filter(|_| reason == Rule::AnswerTypeNotGranted.into());
@@ -228,6 +226,7 @@ fn reason_in_words(reason: Reason) -> &'static str {
         Rule::AnswerLimit => "it is over a limit of the redactor",
         Rule::AnswerTypeNotGranted => "it holds a resource type that the rule does not grant",
         Rule::AnswerNotFhir => "it holds no resource where one has to be, one where none may be, or nothing would be left",
+        Rule::AnswerNarrative => "it has a narrative with markup that FHIR does not permit, and the route refuses such",
         Rule::AnswerModifier => "a rule would take an element that changes the meaning of what stays",
         _ => reason.text(),
     }

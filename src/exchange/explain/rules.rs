@@ -8,6 +8,7 @@ use crate::exchange::request::Judged;
 use crate::exchange::route::View;
 use crate::fhir::ResourceType;
 use crate::policy::unmet::listed;
+use crate::redact::{Program, Touch};
 
 impl Trail {
     /// Each rule.
@@ -147,14 +148,11 @@ impl Trail {
     }
 
     /// What redaction did, value by value.
-    pub(in crate::exchange) fn redacted(
-        &mut self,
-        of: &str,
-        program: Option<&crate::redact::Program>,
-        touches: Vec<crate::redact::Touch>,
-    ) {
-        let Some(program) = program.filter(|_| !touches.is_empty()) else { return };
-        let detail = |crate::redact::Touch { line: _, path, rule, action }| {
+    pub(in crate::exchange) fn redacted(&mut self, of: &str, program: &Program, touches: Vec<Touch>) {
+        if touches.is_empty() {
+            return;
+        }
+        let detail = |Touch { line: _, path, rule, action }| {
             let rule = rule.map_or("a modifier of it went", |rule| program.pointer(rule));
             Detail::new(path.to_string(), Mark::Neutral, format!("{action}, by {rule}"))
         };

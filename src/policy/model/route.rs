@@ -248,6 +248,9 @@ pub struct JsonLimits {
 pub struct ResponseChecks {
     /// What is taken out, for whom: the first entry whose `when` holds; none is a refusal before the request is sent on.
     pub redact: Option<Vec<Redact>>,
+    /// What becomes of narratives (`text.div`) with markup that FHIR does not permit, on `fhir` routes: they leave as they
+    /// came when absent.
+    pub narrative: Option<NarrativeRule>,
     /// Media types let through unseen. Each is a hole in the redaction; mind what the upstream can put in it.
     pub unredacted_media_types: Vec<String>,
     /// Headers of redacted answers.
@@ -265,6 +268,17 @@ pub struct Decode {
     pub max_ratio: Option<u64>,
     /// The most bytes of one answer: 64MiB when absent.
     pub max_size: Option<Size>,
+}
+
+/// What becomes of a narrative with markup that FHIR does not permit (R4, narrative.html): script, forms, event handlers,
+/// addresses that run something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NarrativeRule {
+    /// A sentence that says so stands in its place.
+    Strip,
+    /// The answer is refused, or broken off where it had begun.
+    Refuse,
 }
 
 /// Which redaction profile applies to whom.
