@@ -157,7 +157,7 @@ impl Trail {
             Detail::new(path.to_string(), Mark::Neutral, format!("{action}, by {rule}"))
         };
         let details: Vec<_> = touches.into_iter().map(detail).collect();
-        let says = format!("rules were about {} values", details.len());
+        let says = format!("values that a rule was about: {}", details.len());
         self.add(Step::new(Part::Redaction, of, Found::Noted, says).with(details));
     }
 }
