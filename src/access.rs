@@ -21,6 +21,8 @@ use crate::policy::{Loaded, model};
 
 pub use addresses::AddressRules;
 pub use rules::Rules;
+#[cfg(not(target_family = "wasm"))]
+pub use rules::{Holds, RuleTried, Tried};
 pub use when::When;
 
 /// Who asks, as far as rules look.

@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod explain;
 mod files;
 mod inspect;
 mod keygen;
@@ -39,6 +40,7 @@ Examples:
   carewarden redact --preset hipaa-safe-harbor --output redacted export/
   carewarden redact --policy policies/clinic/policy.json --profile billing --explain bundle.json
   carewarden inspect request.json
+  carewarden explain --policy policies/clinic request.json
   carewarden rules
   carewarden keygen
   carewarden token --policy policies/clinic/policy.json < token.txt"
@@ -56,6 +58,7 @@ enum Command {
     Redact(redact::Redact),
     Preset(preset::Preset),
     Inspect(inspect::Inspect),
+    Explain(explain::Explain),
     Rules(rules::Rules),
     Keygen(keygen::Keygen),
     Schema(schema::Schema),
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Redact(redact) => redact.run(),
         Command::Preset(preset) => preset.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Rules(rules) => rules.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Schema(schema) => schema.run(),

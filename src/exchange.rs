@@ -12,11 +12,23 @@
 //!
 //! In shadow mode a refusal is recorded and the exchange goes on untouched, but for identity headers that a client forged.
 
+/// Tells an explanation what came of a step. There is none in the module for Envoy.
+macro_rules! told {
+    ($exchange:ident, $($note:tt)*) => {
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(trail) = $exchange.trail.as_deref_mut() {
+            trail.$($note)*;
+        }
+    };
+}
+
 mod answer;
 mod answer_head;
 mod body;
 mod effect;
 mod engine;
+#[cfg(not(target_family = "wasm"))]
+pub mod explain;
 mod forward;
 mod identity_token;
 mod inspection;
@@ -113,6 +125,9 @@ pub struct Exchange {
     used_rules: Vec<String>,
     /// What of the request does not fit.
     violation: Option<Violation>,
+    /// What was tried, where somebody asks.
+    #[cfg(not(target_family = "wasm"))]
+    trail: Option<Box<explain::Trail>>,
 }
 
 /// How far an exchange has come.
@@ -148,6 +163,8 @@ impl Exchange {
             stated: None,
             used_rules: Vec::new(),
             violation: None,
+            #[cfg(not(target_family = "wasm"))]
+            trail: None,
         }
     }
 
@@ -226,6 +243,7 @@ impl Exchange {
 
     /// Refuses the request: with a reply, or in shadow mode by recording it.
     fn refuse_request(&mut self, reason: Reason) -> Effects {
+        told!(self, refused(reason));
         let shadows = match &self.route {
             Some(route) => route.shadow,
             None if reason == Rule::NoRoute.into() => self.engine.is_shadow(),
@@ -242,6 +260,7 @@ impl Exchange {
     }
 
     fn enforce(&mut self, reason: Reason) -> Effects {
+        told!(self, refused(reason));
         self.record.decision = Decision::Deny;
         self.record.reason = reason.code();
         self.record.shadow = false;
@@ -251,6 +270,7 @@ impl Exchange {
 
     /// Refuses the answer: with a reply while nothing of it has left, by breaking it off afterwards.
     fn refuse_answer(&mut self, reason: Reason) -> Effects {
+        told!(self, refused(reason));
         let Stage::Sent(answer) = std::mem::replace(&mut self.stage, Stage::Replied) else {
             return self.fail();
         };

@@ -58,7 +58,7 @@ pub use cache::{CacheCounts, TokenCache};
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
 pub use compile::{check_key_routes, compile};
 #[cfg(not(target_family = "wasm"))]
-pub use explain::{Explanation, Finding, KeyUsed, NotExplained, SignatureFound, Step};
+pub use explain::{Explanation, Finding, KeyUsed, Made, NotExplained, ProviderTried, SignatureFound, Step, describe};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 #[cfg(not(target_family = "wasm"))]
 pub use jwt::{KeyFile, KeyFileError};

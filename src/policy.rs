@@ -11,6 +11,8 @@ pub mod document;
 pub mod label;
 pub mod model;
 pub mod secret;
+#[cfg(not(target_family = "wasm"))]
+pub mod unmet;
 
 use std::collections::HashSet;
 use std::rc::Rc;

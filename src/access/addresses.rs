@@ -49,9 +49,26 @@ impl AddressRules {
     #[must_use]
     pub fn permits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let holds = |networks: &Vec<IpNet>| networks.iter().any(|network| network.contains(&address));
-        !holds(&self.deny) && self.allow.as_ref().is_none_or(holds)
+        holder(&self.deny, address).is_none() && self.allow.as_ref().is_none_or(|allow| holder(allow, address).is_some())
     }
+
+    /// Which list decides about this address, in words. Not part of the module for Envoy.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn explain(&self, address: IpAddr) -> String {
+        let address = address.to_canonical();
+        match (holder(&self.deny, address), self.allow.as_ref().map(|allow| holder(allow, address))) {
+            (Some(network), _) => format!("{address} is in `{network}` under `deny`"),
+            (None, Some(Some(network))) => format!("{address} is in `{network}` under `allow`"),
+            (None, Some(None)) => format!("{address} is in none of the networks under `allow`"),
+            (None, None) => format!("{address} is in none of the networks under `deny`"),
+        }
+    }
+}
+
+/// The first of these networks that holds an address.
+fn holder(networks: &[IpNet], address: IpAddr) -> Option<&IpNet> {
+    networks.iter().find(|network| network.contains(&address))
 }
 
 /// Reads Envoy's `source.address`: an address, usually with its port. `None` for what is none, a Unix socket for one.

@@ -56,6 +56,27 @@ impl ClaimCondition {
     }
 }
 
+/// The condition in words, and what the caller's claim says.
+#[cfg(not(target_family = "wasm"))]
+impl ClaimCondition {
+    pub(super) fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    pub(super) fn describe(&self, claim: Option<&Value>) -> String {
+        let wanted = match &self.relation {
+            Relation::OneOf(wanted) => wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+            Relation::Contains(wanted) => format!("a list with {wanted}"),
+            Relation::Capture(name) => format!("what the path has for `:{name}`"),
+            Relation::Host => "the host".to_owned(),
+        };
+        match claim {
+            None => format!("the caller has no such claim; wanted is {wanted}"),
+            Some(claim) => format!("it is {claim}; wanted is {wanted}"),
+        }
+    }
+}
+
 impl From<OtherType> for NotJudgeable {
     fn from(OtherType: OtherType) -> Self {
         Self

@@ -4,6 +4,9 @@
 //! Claims come last, so that a claim that cannot be judged refuses only those that the rule is otherwise about; of
 //! several claims all are looked at, so that no order decides.
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
+
 use std::collections::BTreeSet;
 
 use super::claims::ClaimCondition;
@@ -51,14 +54,11 @@ impl Conditions {
 
     pub(super) fn hold(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<bool, NotJudgeable> {
         let Self { providers, roles, clients, methods, paths, claims } = self;
-        let one_of = |names: &Option<Vec<Box<str>>>, is: &dyn Fn(&str) -> bool| {
-            names.as_ref().is_none_or(|names| names.iter().any(|name| is(name)))
-        };
         let others_hold = methods.as_ref().is_none_or(|methods| methods.contains(facts.method))
-            && paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.matches(facts.path).is_some()))
-            && one_of(providers, &|name| caller.has_provider(name))
-            && one_of(roles, &|name| caller.has_role(name))
-            && one_of(clients, &|name| caller.is_client(name));
+            && fit(paths.as_ref(), facts.path)
+            && one_of(providers.as_ref(), &|name| caller.has_provider(name))
+            && one_of(roles.as_ref(), &|name| caller.has_role(name))
+            && one_of(clients.as_ref(), &|name| caller.is_client(name));
         if !others_hold {
             return Ok(false);
         }
@@ -81,6 +81,14 @@ impl Conditions {
             })
             && claims.iter().all(|claim| other.claims.contains(claim))
     }
+}
+
+fn fit(paths: Option<&Vec<Template>>, path: &str) -> bool {
+    paths.is_none_or(|paths| paths.iter().any(|own| own.matches(path).is_some()))
+}
+
+fn one_of(names: Option<&Vec<Box<str>>>, is: &dyn Fn(&str) -> bool) -> bool {
+    names.is_none_or(|names| names.iter().any(|name| is(name)))
 }
 
 fn named(

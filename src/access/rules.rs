@@ -9,14 +9,19 @@
 //! A batch or transaction needs a rule for itself and one for each of its entries, which are judged as if they came
 //! alone.
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
+
 use super::conditions::Conditions;
 use super::scope::{Purpose, Reach, Scope};
 use super::search::Granted;
 use super::{Caller, Decision, Denial, DenialReason, Facts, Grant, NotJudgeable, Setting, When};
-use crate::fhir::{Act, Awaits, Entry, Interaction, InteractionKind, ResourceType, TypeSet};
+use crate::fhir::{Act, Awaits, Entry, Interaction, InteractionKind, ResourceType, Touched, TypeSet};
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model::Authorize;
+#[cfg(not(target_family = "wasm"))]
+pub use explain::{Holds, RuleTried, Tried};
 
 /// The compiled access rules of a route.
 #[derive(Clone, Debug)]
@@ -121,24 +126,16 @@ impl Rules {
     fn judge_one(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<Grant, Denial> {
         let mut excluded = TypeSet::default();
         let interaction = facts.interaction.map(|interaction| (interaction, interaction.touched()));
-        for (index, Rule { effect, conditions, scope, search, whole: _ }) in self.rules.iter().enumerate() {
-            let reach = match (effect, &interaction) {
-                (_, None) => Reach::Request,
-                (Effect::Allow, Some((interaction, touched))) if scope.allows(interaction, touched) => Reach::Request,
-                (Effect::Allow, Some(_)) => Reach::Not,
-                (Effect::Deny, Some((interaction, touched))) => scope.denies(interaction, touched),
-            };
-            let holds = reach != Reach::Not
-                && conditions
-                    .hold(caller, facts)
-                    .map_err(|NotJudgeable| Denial { rule: Some(index), reason: DenialReason::ClaimNotJudgeable })?;
-            match (effect, reach) {
-                _ if !holds => (),
+        for (index, rule) in self.rules.iter().enumerate() {
+            let reach = rule
+                .reach(caller, facts, interaction.as_ref())
+                .map_err(|NotJudgeable| Denial { rule: Some(index), reason: DenialReason::ClaimNotJudgeable })?;
+            match (rule.effect, reach) {
                 (_, Reach::Not) => (),
                 (_, Reach::Answer(types)) => excluded = excluded.union(&types),
                 (Effect::Allow, Reach::Request) => {
-                    let types = granted_types(scope.types(), &excluded, facts.interaction);
-                    let search = facts.interaction.is_none_or(|interaction| search.covers(interaction));
+                    let types = granted_types(rule.scope.types(), &excluded, facts.interaction);
+                    let search = facts.interaction.is_none_or(|interaction| rule.search.covers(interaction));
                     return Ok(Grant { rule: index, types, search });
                 }
                 (Effect::Deny, Reach::Request) => {
@@ -190,6 +187,24 @@ impl Rule {
         let scope = Scope::compile(written, purpose, setting, at, report);
         let search = Granted::compile(written, purpose, setting, at, report);
         Self { effect, conditions, scope, search, whole: report.error_count() == errors }
+    }
+
+    /// What of a request the rule is about; nothing where a condition does not hold.
+    fn reach(
+        &self,
+        caller: &dyn Caller,
+        facts: &Facts<'_>,
+        interaction: Option<&(&Interaction, Touched)>,
+    ) -> Result<Reach, NotJudgeable> {
+        let Self { effect, conditions, scope, search: _, whole: _ } = self;
+        let reach = match (effect, interaction) {
+            (_, None) => Reach::Request,
+            (Effect::Allow, Some((interaction, touched))) if scope.allows(interaction, touched) => Reach::Request,
+            (Effect::Allow, Some(_)) => Reach::Not,
+            (Effect::Deny, Some((interaction, touched))) => scope.denies(interaction, touched),
+        };
+        let holds = reach != Reach::Not && conditions.hold(caller, facts)?;
+        Ok(if holds { reach } else { Reach::Not })
     }
 
     /// Whether this rule, standing before `other`, leaves it no request. Says no when it is not certain.

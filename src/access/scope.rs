@@ -14,6 +14,9 @@
 //! **What a condition of `redact` describes.** A request whose interaction or operation is named and that reaches the
 //! types named and certainly no other: what is shown to whom hangs on it.
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
+
 use super::Setting;
 use crate::fhir::{Act, Feature, Features, Interaction, InteractionKind, InteractionKinds, ResourceType, Touched, TypeSet};
 use crate::policy::diagnostic::{Code, Report, nearest};
@@ -94,16 +97,24 @@ impl Scope {
 
     /// Whether it allows the interaction.
     pub(super) fn allows(&self, interaction: &Interaction, touched: &Touched) -> bool {
-        let act = match interaction.act() {
+        self.allows_act(interaction.act())
+            && self.allows_types(interaction, touched)
+            && self.features.unwrap_or_default().covers(interaction.features())
+    }
+
+    fn allows_act(&self, act: &Act) -> bool {
+        match act {
             Act::Rest(kind) => self.allowed_kinds().contains(*kind),
             Act::Operation(name) => self.names_operation(name),
             Act::UnreadBundle => false,
-        };
-        let types = match &self.types {
+        }
+    }
+
+    fn allows_types(&self, interaction: &Interaction, touched: &Touched) -> bool {
+        match &self.types {
             Some(types) => !touched.any && types.covers(&touched.types),
             None => !subscription().is_some_and(|subscription| interaction.writes(subscription)),
-        };
-        act && types && self.features.unwrap_or_default().covers(interaction.features())
+        }
     }
 
     /// Whether it allows searches.
@@ -114,19 +125,25 @@ impl Scope {
 
     /// What it denies of the interaction.
     pub(super) fn denies(&self, interaction: &Interaction, touched: &Touched) -> Reach {
-        let features = self.features.is_none_or(|features| features.meets(interaction.features()));
         match &self.types {
-            _ if !features || !self.names_act(interaction.act()) => Reach::Not,
+            _ if !self.meets_features(interaction) || !self.names_act(interaction.act()) => Reach::Not,
             Some(types) if !touched.any && !types.meets(&touched.types) => Reach::Answer(*types),
             _ => Reach::Request,
         }
     }
 
+    fn meets_features(&self, interaction: &Interaction) -> bool {
+        self.features.is_none_or(|features| features.meets(interaction.features()))
+    }
+
     /// Whether it describes the interaction.
     pub(super) fn describes(&self, interaction: &Interaction) -> bool {
-        let touched = interaction.touched();
+        self.names_act(interaction.act()) && self.describes_types(&interaction.touched())
+    }
+
+    fn describes_types(&self, touched: &Touched) -> bool {
         let certain = !touched.any && !touched.open;
-        self.names_act(interaction.act()) && self.types.as_ref().is_none_or(|types| certain && types.covers(&touched.types))
+        self.types.as_ref().is_none_or(|types| certain && types.covers(&touched.types))
     }
 
     /// The types that an answer to what it allows may hold; any when absent.

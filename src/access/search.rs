@@ -74,6 +74,12 @@ impl Granted {
         Self { is_written: true, forms }
     }
 
+    /// What an interaction asks about and is not granted.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn missing<'i>(&self, interaction: &'i Interaction) -> Vec<&'i str> {
+        interaction.asked().filter(|form| !self.forms.contains(*form)).collect()
+    }
+
     /// Whether everything that an interaction asks about is granted.
     pub(super) fn covers(&self, interaction: &Interaction) -> bool {
         interaction.asked().all(|form| self.forms.contains(form))

@@ -3,6 +3,9 @@
 //! The same conditions as in a rule, judged before the request is sent on. On `fhir` routes `types` holds only where
 //! nothing else can be in the answer ([`super::scope`]).
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
+
 use super::conditions::Conditions;
 use super::scope::{Purpose, Scope};
 use super::search::Granted;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::audit::Record;
+use crate::exchange::explain::Step;
 use crate::exchange::{Change, Effects, Engine, Exchange, Facts, Host, Next};
 use crate::http::Headers;
 use crate::identity::{NoHost, StandIn};
@@ -117,6 +118,16 @@ impl Request {
         self.body.as_ref()
     }
 
+    /// Its first line, for people: of its query the names alone, since a value may be a credential.
+    pub(super) fn title(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let name = |pair: &str| pair.split_once('=').map_or(pair.to_owned(), |(name, _)| format!("{name}=…"));
+        let names: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(name).collect();
+        let query = if names.is_empty() { String::new() } else { format!("?{}", names.join("&")) };
+        format!("{} {scheme}://{}{path}{query}", self.method, self.host)
+    }
+
     /// Its head.
     pub(super) fn head(&self) -> Headers {
         self.written_head().read()
@@ -190,6 +201,8 @@ pub(super) struct Outcome {
     pub(super) sent_body: Vec<u8>,
     /// The redaction rules that were used, by their pointers in the policy.
     pub(super) used_rules: Vec<String>,
+    /// What was tried, where that was asked for.
+    pub(super) steps: Vec<Step>,
 }
 
 struct Connection<'r>(&'r Request);
@@ -246,10 +259,28 @@ pub(super) fn simulate(
     stand_in: Option<&StandIn>,
     upstream: Option<&Upstream>,
 ) -> Result<Outcome, String> {
-    let mut exchange = match stand_in {
-        Some(stand_in) => Exchange::with_stand_in(engine, 1, stand_in).map_err(|error| error.to_string())?,
-        None => Exchange::new(engine, 1),
-    };
+    drive(begin(engine, stand_in)?, now, request, upstream)
+}
+
+/// The same, but what comes of it has each step, and why it did or did not hold.
+pub(super) fn explain(
+    engine: &Engine,
+    now: i64,
+    request: &Request,
+    stand_in: Option<&StandIn>,
+    upstream: Option<&Upstream>,
+) -> Result<Outcome, String> {
+    drive(begin(engine, stand_in)?.explained(), now, request, upstream)
+}
+
+fn begin(engine: &Engine, stand_in: Option<&StandIn>) -> Result<Exchange, String> {
+    match stand_in {
+        Some(stand_in) => Exchange::with_stand_in(engine, 1, stand_in).map_err(|error| error.to_string()),
+        None => Ok(Exchange::new(engine, 1)),
+    }
+}
+
+fn drive(mut exchange: Exchange, now: i64, request: &Request, upstream: Option<&Upstream>) -> Result<Outcome, String> {
     let now_ns = u64::try_from(now).unwrap_or(0).saturating_mul(1_000_000_000);
     let host = Host { now_ns, facts: &Connection(request), verifier: &NoHost };
     let mut sent = request.written_head();
@@ -277,7 +308,7 @@ pub(super) fn simulate(
         }
         _ => Answered { effects, ..Answered::default() },
     };
-    let used_rules = exchange.used_redaction_rules();
+    let (used_rules, steps) = (exchange.used_redaction_rules(), exchange.steps().to_vec());
     let Answered { effects, head, body, status, sent } = answered;
     let (status, head, body) = match effects.next {
         Next::Reply(reply) => {
@@ -288,7 +319,7 @@ pub(super) fn simulate(
         Next::Reset | Next::Hold(_) | Next::Await(_) => (None, Head::default(), Vec::new()),
     };
     let record = exchange.close(now_ns, status).clone();
-    Ok(Outcome { record, status, head, body, sent, sent_body, used_rules })
+    Ok(Outcome { record, status, head, body, sent, sent_body, used_rules, steps })
 }
 
 #[derive(Default)]

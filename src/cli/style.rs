@@ -18,6 +18,16 @@ pub(super) fn paint(style: Style, text: &str) -> String {
     if shows_colour(&std::io::stdout()) { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
 
+/// A text that gives a terminal no orders: whatever could move its cursor or turn its writing around is escaped.
+pub(super) fn printable(text: &str) -> String {
+    // Controls, line and paragraph separators, and marks that turn writing around (Unicode UAX 9).
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
+    };
+    text.chars().map(|c| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
 /// Says on standard error why a command could not run.
 pub(super) fn complain(problem: &str) {
     let mut stderr = std::io::stderr();

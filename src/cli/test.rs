@@ -19,6 +19,7 @@ use super::{CannotRun, Format, Outcome, files};
 use crate::exchange::Engine;
 use crate::policy::diagnostic::Severity;
 use crate::policy::model::Timestamp;
+pub(super) use case::Caller;
 use case::Case;
 use reached::Reached;
 

@@ -98,7 +98,7 @@ impl Token {
         let text = files::read_policy(&path)?;
         let (mut engine, warnings) = load(&path, &text)?;
         if let Some(set) = set {
-            let text = self.with_keys(&text, &set)?;
+            let text = with_keys(&text, &set, self.provider.as_deref())?;
             let (loaded, found) = Engine::load(text.as_bytes(), &environment);
             let error = found.into_iter().find(|found| found.severity == Severity::Error);
             let problem = error.map(|error| error.message).unwrap_or_default();
@@ -126,23 +126,6 @@ impl Token {
         Ok(explained)
     }
 
-    /// The policy with these keys in the place of those of its providers, or of the one that was named.
-    fn with_keys(&self, policy: &[u8], set: &Value) -> Result<String, CannotRun> {
-        let inline = match set.get("keys") {
-            Some(_) => set.clone(),
-            None => json!({ "keys": [set] }),
-        };
-        let mut policy: Value = serde_json::from_slice(policy).map_err(|error| CannotRun(error.to_string()))?;
-        let providers = policy.get_mut("authentication").and_then(Value::as_object_mut).into_iter().flatten();
-        let meant = |name: &str| self.provider.as_deref().is_none_or(|named| named == name);
-        for (_, provider) in providers.filter(|(name, _)| meant(name)) {
-            if let Some(jwks) = provider.get_mut("jwks") {
-                *jwks = json!({ "inline": inline });
-            }
-        }
-        Ok(policy.to_string())
-    }
-
     fn about_keys(&self, problem: &str) -> CannotRun {
         let path = self.jwks.as_deref().unwrap_or(Path::new("")).display();
         CannotRun(format!("cannot use the keys of `{path}`: {problem}"))
@@ -157,6 +140,23 @@ impl Token {
         let text = String::from_utf8_lossy(&bytes);
         Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
     }
+}
+
+/// The policy with these keys in the place of those of its providers, or of the one that was named.
+pub(super) fn with_keys(policy: &[u8], set: &Value, provider: Option<&str>) -> Result<String, CannotRun> {
+    let inline = match set.get("keys") {
+        Some(_) => set.clone(),
+        None => json!({ "keys": [set] }),
+    };
+    let mut policy: Value = serde_json::from_slice(policy).map_err(|error| CannotRun(error.to_string()))?;
+    let providers = policy.get_mut("authentication").and_then(Value::as_object_mut).into_iter().flatten();
+    let meant = |name: &str| provider.is_none_or(|named| named == name);
+    for (_, provider) in providers.filter(|(name, _)| meant(name)) {
+        if let Some(jwks) = provider.get_mut("jwks") {
+            *jwks = json!({ "inline": inline });
+        }
+    }
+    Ok(policy.to_string())
 }
 
 /// Loads a policy; beside it what `check` would warn of.
@@ -185,7 +185,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CannotRun> {
     read(file, &format!("`{}`", path.display()))
 }
 
-fn read_json(path: &Path) -> Result<Value, CannotRun> {
+pub(super) fn read_json(path: &Path) -> Result<Value, CannotRun> {
     let problem = |error| CannotRun(format!("`{}` is not JSON: {error}", path.display()));
     serde_json::from_slice(&read_file(path)?).map_err(problem)
 }

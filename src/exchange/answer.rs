@@ -268,6 +268,31 @@ impl Answer {
     }
 }
 
+/// For explanations. Not part of the module for Envoy.
+#[cfg(not(target_family = "wasm"))]
+impl Answer {
+    /// Whether the body goes through redactors, which from now on tell what their rules touch.
+    fn traced(&mut self) -> bool {
+        match &mut self.body {
+            Body::Redacting(redactors) => {
+                redactors.iter_mut().for_each(Redactor::trace);
+                true
+            }
+            Body::Passing => false,
+        }
+    }
+
+    /// What the rules of each program have touched since this was asked last.
+    fn touches(&mut self) -> Vec<(Rc<Program>, Vec<redact::Touch>)> {
+        match &mut self.body {
+            Body::Redacting(redactors) => {
+                self.plan.programs().into_iter().zip(redactors.iter_mut().map(Redactor::touches)).collect()
+            }
+            Body::Passing => Vec::new(),
+        }
+    }
+}
+
 /// Writes a piece into the first of some redactors, and what each lets out into the next.
 fn write_through(redactors: &mut [Redactor], piece: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
     match redactors {
@@ -321,11 +346,16 @@ impl Exchange {
     /// The answer's head has come.
     pub fn answer_head(&mut self, read: &dyn Fn() -> Option<Headers>, end: bool, host: &Host<'_>) -> Effects {
         if self.lets_answer_pass() {
+            told!(self, answer_passes());
             return Effects::default();
         }
         let Stage::Sent(answer) = &mut self.stage else { return Effects::default() };
         let judged = match read() {
-            Some(head) => answer.judge_head(&head, end, host),
+            Some(head) => {
+                let judged = answer.judge_head(&head, end, host);
+                told!(self, answer_head(&head, answer.traced(), judged.as_ref().err().copied()));
+                judged
+            }
             None => Err(Rule::Internal.into()),
         };
         judged.unwrap_or_else(|reason| self.refuse_answer(reason))
@@ -334,7 +364,11 @@ impl Exchange {
     /// A part of the answer's body has come.
     pub fn answer_body(&mut self, size: usize, end: bool, read: ReadBody<'_>) -> Effects {
         match &mut self.stage {
-            Stage::Sent(answer) => answer.write(size, end, read).unwrap_or_else(|reason| self.refuse_answer(reason)),
+            Stage::Sent(answer) => {
+                let written = answer.write(size, end, read);
+                told!(self, answer_body(answer.touches(), written.as_ref().err().copied()));
+                written.unwrap_or_else(|reason| self.refuse_answer(reason))
+            }
             // It was broken off and comes all the same.
             Stage::Broken => Effects::reset(),
             Stage::Start | Stage::Waiting(_) | Stage::Body(_) | Stage::Shadow | Stage::Replied => Effects::default(),

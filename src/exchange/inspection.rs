@@ -39,7 +39,9 @@ impl Exchange {
         let Some(settings) = &judged.route.inspect else { return Ok(()) };
         let mut inspection = Inspection::new(settings, head.byte_len());
         let verdict = judge_head(&mut inspection, head);
-        self.heed(&judged.route, Findings::of(&inspection, verdict))
+        let heeded = self.heed(&judged.route, Findings::of(&inspection, verdict));
+        told!(self, inspected_head(settings, head, heeded.err()));
+        heeded
     }
 
     /// Records what was found, and refuses where that is enforced.

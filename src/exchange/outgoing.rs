@@ -68,24 +68,36 @@ impl Exchange {
         host: &Host<'_>,
     ) -> Result<Option<Vec<u8>>, Reason> {
         let Some(views) = &judged.route.request_redact else { return Ok(None) };
-        let Some((name, program)) = judged.view(views)? else { return Ok(None) };
+        let view = judged.view(views);
+        told!(self, views("request", judged, Some(views), view.as_ref().err().copied()));
+        let Some((name, program)) = view? else { return Ok(None) };
         self.record.request_profile = Some(name);
-        let format = format(&program, &body.content, judged)?;
+        let format = format(&program, &body.content, judged);
+        told!(self, unredactable(format.as_ref().err().copied()));
+        let format = format?;
         let own = judged.route.limits.json;
         // All of it is here already, so holding back costs nothing more.
         let options = Options { limits: own, hold_back: body.bytes.len(), now: Some(host.now()), ..Options::new(format) };
         let mut redactor = Redactor::new(Rc::clone(&program), options);
         let mut out = Vec::with_capacity(body.bytes.len());
+        #[cfg(not(target_family = "wasm"))]
+        if self.trail.is_some() {
+            redactor.trace();
+        }
         let redacted = redactor.write(&body.bytes, &mut out).and_then(|()| redactor.finish());
         self.record.request_redacted = redactor.summary().changed();
         self.used_rules = used_rules(&program, &redactor);
-        redacted.map_err(reason)?;
+        told!(self, redacted("request", &program, redactor.touches()));
+        let redacted = redacted.map_err(reason);
+        told!(self, unredactable(redacted.as_ref().err().copied()));
+        redacted?;
         // A tag is deeper than a resource may be, and a hash longer than a string.
         let limits = json::Limits { max_depth: own.max_depth.saturating_add(8), max_string: usize::MAX, ..own };
         let limits = json::Limits { max_keys: limits.max_keys.saturating_add(1), ..limits };
         let mut asked = body.asked;
         let inspected = body.content.inspect(&out, &limits, asked.as_mut(), judged.target.path(), None, None);
         if inspected.is_err() || asked != judged.interaction {
+            told!(self, unredactable(Some(Rule::BodyMeaning.into())));
             return Err(Rule::BodyMeaning.into());
         }
         Ok(Some(out))

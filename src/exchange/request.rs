@@ -18,7 +18,7 @@ use super::waiting::Stop;
 use super::{Exchange, Facts, Host, ReadBody, Stage, validation};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
-use crate::fhir::{Awaits, Interaction, TypeSet};
+use crate::fhir::{Awaits, FhirError, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, PeerCertificate, Principal};
 use crate::inspect::Inspection;
@@ -75,7 +75,7 @@ impl Judged {
     }
 
     /// The request as rules see it.
-    fn facts(&self) -> access::Facts<'_> {
+    pub(super) fn facts(&self) -> access::Facts<'_> {
         let Self { method, target, captures, host, interaction, .. } = self;
         access::Facts { method, path: target.path(), captures, host, interaction: interaction.as_ref() }
     }
@@ -110,6 +110,7 @@ impl Exchange {
         };
         pending.size = size;
         let limits = &pending.judged.route.limits;
+        told!(self, body_size(size, limits.body));
         if size > limits.body {
             return self.refuse_request(Rule::BodyTooLarge.into());
         }
@@ -130,13 +131,20 @@ impl Exchange {
     }
 
     fn judge_head(&mut self, head: &Headers, host: &Host<'_>) -> Result<Judged, Stop> {
-        let method = method(head)?;
+        let method = method(head);
+        told!(self, method(&method));
+        let method = method?;
         self.record.method = known_method(&method);
         let path = head.single(":path").map_err(|_| Rule::MalformedHeaders)?.ok_or(Rule::AmbiguousPath)?;
-        let target = Target::parse(path).map_err(|_| Rule::AmbiguousPath)?;
-        let named = http::Host::of(head).map_err(|_| Rule::MalformedHost)?;
+        let target = Target::parse(path);
+        told!(self, target(path, &target));
+        let target = target.map_err(|_| Rule::AmbiguousPath)?;
+        let named = http::Host::of(head);
+        told!(self, host(&named));
+        let named = named.map_err(|_| Rule::MalformedHost)?;
         let router = self.engine.clone();
         let matched = router.router().find(&method, target.path(), &named, || host.facts.envoy_route());
+        told!(self, routes(&router, (&method, &target, &named), host.facts.envoy_route().as_deref(), &matched));
         let matched = matched.map_err(|_| Rule::NoRoute)?.ok_or(Rule::NoRoute)?;
         let captures = matched.captures;
         let route = self.engine.route(matched.route).ok_or(Rule::Internal)?;
@@ -144,22 +152,32 @@ impl Exchange {
         self.record.shadow = route.shadow;
         self.route = Some(Rc::clone(&route));
 
-        check_head(head, path.len(), &route.limits)?;
-        forward::refuse_method_override(head)?;
-        forward::refuse_method_parameter(target.query().unwrap_or_default())?;
+        let checked = check_head(head, path.len(), &route.limits);
+        told!(self, head(head, path.len(), &route.limits, &checked));
+        checked?;
+        let overrides = forward::refuse_method_override(head)
+            .and_then(|()| forward::refuse_method_parameter(target.query().unwrap_or_default()));
+        told!(self, method_override(&overrides));
+        overrides?;
         if route.envoy_route.is_some() && target.is_rewritten() {
             // Envoy chose its route by the path as it came, and would choose again by the one we send.
+            told!(self, rewritten_for_envoy());
             return Err(Rule::AmbiguousPath.into());
         }
+        told!(self, tls(&route, host.facts));
         if route.require_tls && !host.facts.is_tls() {
             return Err(Rule::TlsRequired.into());
         }
-        check_address(&route, || host.facts.source())?;
+        let permitted = check_address(&route, || host.facts.source());
+        told!(self, addresses(&route, host.facts, &permitted));
+        permitted?;
         let principal = self.identify(&route, head, host)?;
         self.note_caller(&principal);
         // Where credentials stand, nothing is asked of the upstream.
         let asked = target.without_parameters(&self.engine.providers().parameters());
-        let (interaction, base) = interaction(&route, &method, &asked, head)?;
+        let read = interaction(&route, &method, &asked, head);
+        told!(self, interaction(read.as_ref().map(|(own, _)| own.as_ref()).map_err(|error| *error)));
+        let (interaction, base) = read?;
         if let Some(interaction) = &interaction {
             self.note_interaction(interaction);
         }
@@ -178,8 +196,9 @@ impl Exchange {
         })
     }
 
-    fn identify(&self, route: &Route, head: &Headers, host: &Host<'_>) -> Result<Rc<Principal>, Stop> {
+    fn identify(&mut self, route: &Route, head: &Headers, host: &Host<'_>) -> Result<Rc<Principal>, Stop> {
         if let Some(principal) = &self.stated {
+            told!(self, stated(principal));
             return Ok(Rc::clone(principal));
         }
         let certificate_sha256 = &|| host.facts.certificate_sha256();
@@ -192,7 +211,9 @@ impl Exchange {
             certificate: &Peer(host.facts),
             route: &route.name,
         };
-        Ok(self.engine.providers().authenticate(&route.requirement, head, &context)?)
+        let judged = self.engine.providers().authenticate(&route.requirement, head, &context);
+        told!(self, providers(&self.engine, route, head, &context, &judged));
+        Ok(judged?)
     }
 
     /// Judges what the head alone decides, and waits for the body where there is one.
@@ -213,9 +234,13 @@ impl Exchange {
         }
         self.validate_head(&judged, head, end)?;
         self.inspect_head(&judged, head)?;
-        let content = Content::of(head, &judged.route)?;
+        let content = Content::of(head, &judged.route);
+        told!(self, content(head, &judged.route, &content));
+        let content = content?;
         judged.changes.extend(content.restated(head));
-        require_readable(content, &judged.route)?;
+        let readable = require_readable(content, &judged.route);
+        told!(self, readable(&readable));
+        readable?;
         let timeout = judged.route.limits.body_timeout;
         self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
         Ok(Effects::hold(timeout))
@@ -226,19 +251,26 @@ impl Exchange {
         let Pending { judged, content, size } = *pending;
         let judged = match size {
             // Not even the last delimiter.
-            0 if matches!(content.layout, Layout::Parts(_)) => Err(Rule::MalformedMultipart.into()),
+            0 if matches!(content.layout, Layout::Parts(_)) => Err(self.refuse_size(Rule::MalformedMultipart)),
             0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
             // RFC 9110 sections 9.3.1 and 9.3.2. What ends without a byte has none.
-            _ if matches!(judged.method, Method::Get | Method::Head) => Err(Rule::UnexpectedBody.into()),
+            _ if matches!(judged.method, Method::Get | Method::Head) => Err(self.refuse_size(Rule::UnexpectedBody)),
             _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
                 // A Bundle says only now whether it is a batch or a transaction.
                 judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
+                told!(self, interaction(Ok(judged.interaction.as_ref())));
                 let grant = self.decide(&judged)?;
                 self.validate_body(&judged, &body)?;
                 self.let_through(judged, grant, None, Some(body), host)
             }),
         };
         judged.unwrap_or_else(|reason| self.refuse_request(reason))
+    }
+
+    /// A body, or none, where there has to be the other.
+    fn refuse_size(&mut self, rule: Rule) -> Reason {
+        told!(self, size(rule));
+        rule.into()
     }
 
     /// Checks a body, and completes with it what is known of the request.
@@ -258,14 +290,19 @@ impl Exchange {
         let checked = match (&content.layout, &route.parts) {
             (Layout::Parts(boundary), Some(parts)) => {
                 let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut(), reads_all(route));
-                self.refuse_misfit(checked)?
+                self.refuse_misfit(checked)
             }
-            _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut())?,
+            _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut()),
         };
+        told!(self, body(content, &bytes, limits, checked.as_ref().err().copied()));
+        let checked = checked?;
         if let Some(inspection) = &inspection {
-            self.heed(&route.clone(), Findings::of(inspection, checked.inspected))?;
+            let heeded = self.heed(&route.clone(), Findings::of(inspection, checked.inspected));
+            told!(self, inspected_body(&judged, content, &bytes, heeded.err()));
+            heeded?;
         }
         if checked.overwrites_by_part {
+            told!(self, partial());
             return Err(Rule::PartialResource.into());
         }
         let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));
@@ -289,8 +326,11 @@ impl Exchange {
         body: Option<Body>,
         host: &Host<'_>,
     ) -> Result<Effects, Reason> {
-        let plan = Self::plan(&judged, grant.types)?;
+        let plan = Self::plan(&judged, grant.types);
+        told!(self, views("response", &judged, judged.route.redact.as_deref(), plan.as_ref().err().copied()));
+        let plan = plan?;
         if plan.profile.is_some() && !grant.search {
+            told!(self, search(&judged, &grant));
             return Err(Rule::SearchNotGranted.into());
         }
         let mut body = match body {
@@ -333,7 +373,9 @@ impl Exchange {
 
     /// Asks the rules.
     fn decide(&mut self, judged: &Judged) -> Result<Grant, Reason> {
-        match judged.route.rules.judge(&*judged.principal, &judged.facts()) {
+        let decision = judged.route.rules.judge(&*judged.principal, &judged.facts());
+        told!(self, rules(judged, &decision));
+        match decision {
             access::Decision::Allow(grant) => {
                 self.record.rule = Some(grant.rule);
                 Ok(grant)
@@ -435,9 +477,9 @@ fn interaction(
     method: &Method,
     target: &Target,
     head: &Headers,
-) -> Result<(Option<Interaction>, Option<String>), Reason> {
+) -> Result<(Option<Interaction>, Option<String>), FhirError> {
     let Some(base) = &route.fhir else { return Ok((None, None)) };
-    let below = base.below(target.path()).ok_or(Rule::UnknownInteraction)?;
+    let below = base.below(target.path()).ok_or(FhirError::NotAnInteraction)?;
     let interaction = Interaction::parse(method, &below, target.query(), head)?;
     Ok((Some(interaction), Some(below.base_of(target.path()))))
 }

@@ -3,6 +3,9 @@
 //! Queries and headers are checked when the head is here and the rules have allowed what they can allow by then; bodies
 //! when they are whole and the rules have had the last word. So who may do nothing learns nothing of what is described.
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
+
 use super::Exchange;
 use super::body::{Content, Layout};
 use super::outgoing::Body;
@@ -270,6 +273,7 @@ impl Exchange {
         let checks = &judged.route.checks;
         let by_cookie = self.engine.providers().vouched_by_cookie(&judged.principal);
         let fits = checks.check_head(judged, head, by_cookie);
+        told!(self, head_checks(judged, head, by_cookie, fits.as_ref().err()));
         self.refuse_misfit(fits)?;
         if end { self.validate_empty(judged) } else { Ok(()) }
     }
@@ -278,6 +282,7 @@ impl Exchange {
     pub(super) fn validate_empty(&mut self, judged: &Judged) -> Result<(), Reason> {
         let checks = &judged.route.checks;
         if checks.misses_body(&judged.method, judged.interaction.as_ref()) {
+            told!(self, misses_body());
             return Err(Rule::BodyNotRead.into());
         }
         // A form without parameters misses those that it has to have.
@@ -285,12 +290,14 @@ impl Exchange {
             matches!(interaction.act(), Act::Rest(InteractionKind::Search)) && judged.method == Method::Post
         });
         let fits = if is_form { check_parameters(checks.form.as_ref(), &[]) } else { Ok(()) };
+        told!(self, empty_checks(judged, fits.as_ref().err()));
         self.refuse_misfit(fits)
     }
 
     /// Checks a whole body, once the rules have allowed it.
     pub(super) fn validate_body(&mut self, judged: &Judged, body: &Body) -> Result<(), Reason> {
         let checked = judged.route.checks.check_body(judged, body);
+        told!(self, body_checks(judged, body, &checked));
         let reported = self.refuse_misfit(checked)?;
         self.record.violation = reported.map(|found| found.to_string());
         Ok(())

@@ -131,6 +131,17 @@ impl HostPattern {
     }
 }
 
+/// The pattern as a policy writes it.
+#[cfg(not(target_family = "wasm"))]
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host.as_str()),
+            Self::AnyLabelBefore(host) => write!(f, "*.{}", host.as_str()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

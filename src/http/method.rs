@@ -98,6 +98,12 @@ impl MethodSet {
         self.0.iter().any(|own| own == method || (*own == Method::Get && *method == Method::Head))
     }
 
+    /// Their names, in the order of the policy.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Method::as_str)
+    }
+
     /// Whether every method of `other` is in.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

@@ -5,6 +5,8 @@
 //! policy's order: method, then Envoy's own route, which is asked for only when it matters and at most once. When it
 //! matters and cannot be read, the request is refused: going on would hand it to a broader route.
 
+#[cfg(not(target_family = "wasm"))]
+mod explain;
 mod trie;
 
 use std::collections::{HashMap, HashSet};

@@ -55,6 +55,27 @@ impl std::fmt::Debug for Captures {
     }
 }
 
+/// The template as a policy writes it.
+#[cfg(not(target_family = "wasm"))]
+impl std::fmt::Display for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Capture(name) => write!(f, "/:{name}")?,
+                Segment::OneOf(names) => match names.as_slice() {
+                    [name] => write!(f, "/{name}")?,
+                    names => write!(f, "/{{{}}}", names.join(","))?,
+                },
+            }
+        }
+        match self.takes_rest {
+            true => f.write_str("/**"),
+            false if self.segments.is_empty() => f.write_str("/"),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Why a template was refused, and what to do about it.
 struct Fault(String, Cow<'static, str>);
 
@@ -259,6 +280,14 @@ mod tests {
             for path in does_not {
                 assert!(template(text).matches(path).is_none(), "{text} {path}");
             }
+        }
+    }
+
+    #[test]
+    #[cfg(not(target_family = "wasm"))]
+    fn a_template_is_shown_as_it_is_written() {
+        for text in ["/", "/**", "/a", "/a/**", "/a/{b,c}/:x", "/:x/b"] {
+            assert_eq!(template(text).to_string(), text);
         }
     }
 

@@ -48,11 +48,7 @@ impl ApiKeys {
     /// Whose key this is.
     pub(super) fn verify(&self, key: &str, context: &Context<'_>) -> Result<Rc<Principal>, Refusal> {
         let Context { now, route, .. } = *context;
-        let hash: [u8; 32] = Sha256::digest(key).into();
-        let first = self.keys.partition_point(|key| prefix(&key.sha256) < prefix(&hash));
-        let same_prefix = self.keys.iter().skip(first).take_while(|key| prefix(&key.sha256) == prefix(&hash));
-        let found = same_prefix.fold(None, |found, key| if key.sha256.ct_eq(&hash).into() { Some(key) } else { found });
-        let key = found.ok_or(Refusal::UnknownApiKey)?;
+        let key = self.find(key).ok_or(Refusal::UnknownApiKey)?;
         if now < key.not_before {
             Err(Refusal::ApiKeyNotYetValid)
         } else if now >= key.not_after {
@@ -63,6 +59,21 @@ impl ApiKeys {
             self.note(key, now);
             Ok(Rc::clone(&key.principal))
         }
+    }
+
+    fn find(&self, key: &str) -> Option<&Key> {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        let first = self.keys.partition_point(|key| prefix(&key.sha256) < prefix(&hash));
+        let same_prefix = self.keys.iter().skip(first).take_while(|key| prefix(&key.sha256) == prefix(&hash));
+        same_prefix.fold(None, |found, key| if key.sha256.ct_eq(&hash).into() { Some(key) } else { found })
+    }
+
+    /// Which of the policy's keys this is, by its name. Not part of the module for Envoy.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn describe(&self, key: &str) -> String {
+        let Some(Key { principal, .. }) = self.find(key) else { return "none that the policy knows".to_owned() };
+        let (id, client) = (principal.key_id.as_deref(), principal.client.as_deref());
+        format!("`{}` of `{}`", id.unwrap_or_default(), client.unwrap_or_default())
     }
 
     fn note(&self, key: &Key, now: i64) {

@@ -6,8 +6,11 @@
 //!
 //! Steps repeat claims. They are for the one who holds the token, never for a log.
 
+mod request;
+
 use std::rc::Rc;
 
+pub use request::{Made, ProviderTried, describe};
 use serde_json::{Map, Value};
 
 use super::credential::MAX_LENGTH;
@@ -108,7 +111,11 @@ impl Step {
 impl Providers {
     /// Explains what this policy makes of a token: of the named provider, or the one that its issuer chooses.
     pub fn explain(&self, text: &str, named: Option<&str>, context: &Context<'_>) -> Result<Explanation, NotExplained> {
-        let candidates = self.candidates(named)?;
+        Self::explain_by(&self.candidates(named)?, text, context)
+    }
+
+    /// Explains what these providers make of a token.
+    fn explain_by(candidates: &[(&Rc<str>, &Jwt)], text: &str, context: &Context<'_>) -> Result<Explanation, NotExplained> {
         let (header, payload) = read_leniently(text);
         let mut explanation = Explanation {
             header,
@@ -117,15 +124,15 @@ impl Providers {
             key: None,
             signature: SignatureFound::NotChecked,
             steps: Vec::new(),
-            verdict: verdict(&candidates, text, context).map(Some),
+            verdict: verdict(candidates, text, context).map(Some),
         };
         if text.len() > MAX_LENGTH {
             let says = format!("{} bytes long; at most {MAX_LENGTH} are accepted", text.len());
             explanation.steps.push(Step::failed("form", Refusal::TooLong, says));
         }
         let issuer = payload.as_ref().and_then(|claims| claims.get("iss"));
-        let issuer_step = issuer_step(&candidates, issuer, payload.is_some());
-        if let Some((name, jwt)) = choose(&candidates, issuer)? {
+        let issuer_step = issuer_step(candidates, issuer, payload.is_some());
+        if let Some((name, jwt)) = choose(candidates, issuer)? {
             explanation.provider = Some(Rc::clone(name));
             jwt.explain(text, context.verifier, &mut explanation);
             explanation.steps.extend(issuer_step);

@@ -20,6 +20,17 @@ pub(crate) enum Scalar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OtherType;
 
+#[cfg(not(target_family = "wasm"))]
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::String(text) => write!(f, "{text:?}"),
+            Self::Number(number) => number.fmt(f),
+            Self::Bool(truth) => truth.fmt(f),
+        }
+    }
+}
+
 impl Scalar {
     /// Reads a scalar; `tests` are the names of what could have been meant by an object.
     pub(crate) fn compile(value: &Value, tests: &[&str], at: &Node, report: &mut Report) -> Option<Self> {

@@ -59,6 +59,28 @@ impl Settings {
         self.mode
     }
 
+    /// The score from which on a request is refused.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    /// Which rules judge.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The same without exemptions, where there are some.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn without_exemptions(&self) -> Option<Self> {
+        let all = || Self { exemptions: Vec::new(), ..self.clone() };
+        (!self.exemptions.is_empty()).then(all)
+    }
+
     /// Compiles the policy's part. `None` is no inspection.
     pub fn compile(written: &model::Inspect, pack: &Rc<Pack>, at: &Node, report: &mut Report) -> Option<Self> {
         let options = match written {

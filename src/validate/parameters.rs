@@ -98,6 +98,22 @@ impl Parameters {
     }
 }
 
+/// For explanations. Not part of the module for Envoy.
+#[cfg(not(target_family = "wasm"))]
+impl Parameters {
+    /// The parameters of a query or a form that are not described and may not be there.
+    #[must_use]
+    pub fn unknown(&self, raw: &[u8]) -> Vec<String> {
+        let names = query::pairs(raw).filter_map(Result::ok).map(|(name, _)| name.into_owned());
+        names.filter(|name| !self.allows_others && !self.known.contains_key(name.as_str())).collect()
+    }
+
+    /// The names of those that are described.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(|name| &**name)
+    }
+}
+
 impl Fields {
     /// Compiles what a policy says at `at`.
     pub fn compile(written: &BTreeMap<String, model::Parameter>, at: &Node, report: &mut Report) -> Self {
@@ -111,6 +127,13 @@ impl Fields {
             (name.as_str().into(), Rule::compile(parameter, at, report))
         });
         Self(fields.collect())
+    }
+
+    /// Whether none is described.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Checks the head of a request.

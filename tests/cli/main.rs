@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod build;
+mod explain;
 mod inspect;
 mod redact;
 mod token;
@@ -230,11 +231,12 @@ fn redact_leaves_nothing_that_looks_whole_when_it_refuses() {
 
 #[test]
 fn help_has_examples() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &[],
         &["check"],
         &["test"],
         &["build"],
+        &["explain"],
         &["redact"],
         &["preset"],
         &["keygen"],

@@ -29,7 +29,7 @@ pub(super) struct Case {
 /// A caller, as a case states it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Caller {
+pub(in crate::cli) struct Caller {
     provider: String,
     #[serde(default)]
     roles: Vec<String>,

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::cli::CannotRun;
-use crate::cli::style::{BAD, DIM, GOOD, WARN, paint};
+use crate::cli::style::{BAD, DIM, GOOD, WARN, paint, printable};
 use crate::identity::{Explanation, Finding, KeyUsed, Principal, SignatureFound, Step};
 
 pub(super) fn text(explanation: &Explanation, unusable: &[(usize, String)]) -> Result<(), CannotRun> {
@@ -87,13 +87,4 @@ fn word(signature: SignatureFound) -> &'static str {
         SignatureFound::Bad => "bad",
         SignatureFound::NotChecked => "not checked",
     }
-}
-
-fn printable(text: &str) -> String {
-    // Controls, line and paragraph separators, and marks that turn writing around (Unicode UAX 9).
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
-    };
-    text.chars().map(|c| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
