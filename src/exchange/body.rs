@@ -27,6 +27,8 @@ pub(super) struct Content {
     pub(super) is_fhir: bool,
     /// Whether its media type says that it is a change to something (RFC 6902, RFC 7396).
     pub(super) is_patch: bool,
+    /// Whether that is a document like the one it changes, with what it changes alone (RFC 7396).
+    is_merge: bool,
 }
 
 /// How a body is read.
@@ -45,6 +47,17 @@ pub(super) struct Checked {
     pub(super) overwrites_by_part: bool,
     /// Whether inspection could judge it.
     pub(super) inspected: Result<(), Unjudged>,
+    /// The queries of references that are searches.
+    pub(super) searches: Vec<Box<str>>,
+    /// The entries of a Bundle, whatever becomes of it.
+    pub(super) entries: usize,
+}
+
+impl Checked {
+    /// Of what was inspected, and holds nothing that the rules have to know.
+    pub(super) fn inspected(inspected: Result<(), Unjudged>) -> Self {
+        Self { overwrites_by_part: false, inspected, searches: Vec::new(), entries: 0 }
+    }
 }
 
 /// What in a FHIR body the rules have to know.
@@ -101,7 +114,14 @@ impl Content {
             None if essence.starts_with("multipart/") => return Err(Rule::UnsupportedMediaType.into()),
             None => Layout::Opaque,
         };
-        Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch: essence.ends_with("patch+json") })
+        let is_merge = essence == "application/merge-patch+json";
+        let is_patch = essence.ends_with("patch+json");
+        Ok(Self { layout, is_fhir: essence.starts_with("application/fhir+"), is_patch, is_merge })
+    }
+
+    /// A part of a body, which is like one that is no change to anything.
+    pub(super) fn part(layout: Layout) -> Self {
+        Self { layout, is_fhir: false, is_patch: false, is_merge: false }
     }
 
     /// The content type for who is sent the body, where it said the boundary in a way that some read otherwise.
@@ -124,7 +144,7 @@ impl Content {
         mut shape: Option<&mut Shape>,
         mut inspection: Option<&mut Inspection<'_>>,
     ) -> Result<Checked, Reason> {
-        let mut checked = Checked { overwrites_by_part: false, inspected: Ok(()) };
+        let mut checked = Checked::inspected(Ok(()));
         match (self.layout, interaction) {
             (Layout::Json, Some(interaction)) => {
                 let mut scan = Scan::default();
@@ -134,19 +154,32 @@ impl Content {
                         shape.visit(event);
                     }
                 };
-                checked.inspected = self.walk(body, limits, true, inspection, visit)?;
+                // A patch has the elements of what it changes.
+                let root = interaction.resource().filter(|_| self.is_merge);
+                let reads = (!self.is_patch || root.is_some()).then_some(root);
+                checked.inspected = self.walk(body, limits, reads, inspection.as_deref_mut(), visit)?;
                 complete(interaction, &scan.findings, path)?;
                 checked.overwrites_by_part = overwrites_by_part(interaction, &scan.findings);
+                checked.entries = scan.findings.entries.len();
+                let query = |reference: &String| reference.split_once('?').map(|(_, query)| query.into());
+                checked.searches = scan.findings.conditional_references.iter().filter_map(query).collect();
+                if let Some(inspection) = inspection {
+                    let of_entries = interaction.entries().iter().flat_map(|entry| &entry.searches);
+                    let searches = checked.searches.iter().chain(of_entries);
+                    let judged = judge_searches(inspection, searches);
+                    checked.inspected = checked.inspected.and(judged);
+                }
             }
-            (Layout::Json, None) => checked.inspected = self.walk(body, limits, false, inspection, look_at_nothing)?,
+            (Layout::Json, None) => checked.inspected = self.walk(body, limits, None, inspection, look_at_nothing)?,
             (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
                 return Err(Rule::UnsupportedMediaType.into());
             }
             (Layout::JsonLines, interaction) => {
                 let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+                let reads = interaction.filter(|_| !self.is_patch).map(|_| None);
                 for line in lines {
                     let inspection = inspection.as_deref_mut();
-                    let inspected = self.walk(line, limits, interaction.is_some(), inspection, look_at_nothing)?;
+                    let inspected = self.walk(line, limits, reads, inspection, look_at_nothing)?;
                     checked.inspected = checked.inspected.and(inspected);
                 }
             }
@@ -172,19 +205,20 @@ impl Content {
         Ok(checked)
     }
 
-    /// Checks one JSON text and shows it to `visit`, and to inspection where there is one.
+    /// Checks one JSON text and shows it to `visit`, and to inspection where there is one, which reads it as FHIR where that
+    /// is said, and as of a type that it need not name.
     fn walk(
         self,
         text: &[u8],
         limits: &json::Limits,
-        is_fhir: bool,
+        reads: Option<Option<ResourceType>>,
         inspection: Option<&mut Inspection<'_>>,
         mut visit: impl FnMut(Event<'_>),
     ) -> Result<Result<(), Unjudged>, Reason> {
         let Some(inspection) = inspection else {
             return json::walk(text, limits, visit).map(|()| Ok(())).map_err(refusal);
         };
-        let mut inspected = BodyInspection::new(inspection, is_fhir && !self.is_patch);
+        let mut inspected = BodyInspection::new(inspection, reads.is_some()).of(reads.flatten());
         let both = |event: Event<'_>| {
             visit(event);
             inspected.visit(event);
@@ -195,6 +229,14 @@ impl Content {
         }
         Ok(inspected.finish().map_err(Unjudged::from))
     }
+}
+
+/// Judges searches that a body asks for: what is encoded in them is encoded twice, in JSON and as in a query.
+fn judge_searches<'q>(
+    inspection: &mut Inspection<'_>,
+    mut searches: impl Iterator<Item = &'q Box<str>>,
+) -> Result<(), Unjudged> {
+    searches.try_for_each(|search| judge_query(inspection, search.as_bytes(), Target::QueryName, Target::Query))
 }
 
 /// Has inspection look at a text that was checked. It is seldom asked, so once in the module.

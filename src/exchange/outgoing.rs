@@ -28,6 +28,10 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     /// Its shape as FHIR, where that is looked for.
     pub(super) shaped: Option<Shaped>,
+    /// The queries of references that are searches.
+    pub(super) searches: Vec<Box<str>>,
+    /// The entries of a Bundle.
+    pub(super) entries: usize,
     /// The interaction as the head alone says it.
     pub(super) asked: Option<Interaction>,
 }

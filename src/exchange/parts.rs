@@ -101,11 +101,11 @@ impl PartRules {
             }
             let Kind::Json(layout) = kind else { continue };
             let layout = if layout == JsonLayout::Lines { Layout::JsonLines } else { Layout::Json };
-            let content = Content { layout, is_fhir: false, is_patch: false };
+            let content = Content::part(layout);
             let checked = content.inspect(part.content, limits, None, "", None, inspection.as_deref_mut())?;
             inspected = inspected.and(checked.inspected);
         }
-        Ok(Checked { overwrites_by_part: false, inspected })
+        Ok(Checked::inspected(inspected))
     }
 
     /// Checks the fields by what is described of forms.

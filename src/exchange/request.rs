@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{Answer, Plan};
-use super::body::{Content, Layout};
+use super::body::{Checked, Content, Layout};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
@@ -18,7 +18,7 @@ use super::waiting::Stop;
 use super::{Exchange, Facts, Host, ReadBody, Stage, validation};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
-use crate::fhir::{Awaits, FhirError, Interaction, TypeSet};
+use crate::fhir::{Act, Awaits, FhirError, Interaction, InteractionKind, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, PeerCertificate, Principal};
 use crate::inspect::Inspection;
@@ -238,6 +238,11 @@ impl Exchange {
         told!(self, content(head, &judged.route, &content));
         let content = content?;
         judged.changes.extend(content.restated(head));
+        let is_patched = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
+        if content.is_patch && judged.interaction.as_ref().is_some_and(|interaction| !is_patched(interaction)) {
+            // Read as a change it would get around what a resource has to be.
+            return Err(self.refuse_size(Rule::UnsupportedMediaType));
+        }
         let readable = require_readable(content, &judged.route);
         told!(self, readable(&readable));
         readable?;
@@ -306,7 +311,8 @@ impl Exchange {
             return Err(Rule::PartialResource.into());
         }
         let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));
-        Ok((judged, Body { content, bytes, shaped, asked }))
+        let Checked { searches, entries, .. } = checked;
+        Ok((judged, Body { content, bytes, shaped, searches, entries, asked }))
     }
 
     /// A body was announced and had nothing in it.

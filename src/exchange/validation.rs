@@ -12,13 +12,15 @@ use super::outgoing::Body;
 use super::reason::{Reason, Rule};
 use super::request::Judged;
 use crate::fhir::{Act, Interaction, InteractionKind};
-use crate::http::{Headers, Method};
+use crate::http::{Headers, Method, query};
 use crate::policy::Loaded;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model;
 use crate::validate::shape::Shaped;
-use crate::validate::{FhirLimits, Fields, Origins, Parameters, Schemas, Shape, Violation, schema, wants_other_format};
+use crate::validate::{
+    FhirLimits, Fields, Origins, Parameters, Place, Schemas, Shape, Violation, schema, wants_other_format,
+};
 
 /// The most ranges that a request may ask for: many small ones, or overlapping ones, cost an upstream much more than they
 /// cost a client.
@@ -122,7 +124,10 @@ impl Checks {
     /// Checks a query and the head's fields. `by_cookie` says whether the caller's credential was a cookie.
     fn check_head(&self, judged: &Judged, head: &Headers, by_cookie: bool) -> Result<(), Misfit> {
         let Judged { method, target, route, .. } = judged;
-        if route.fhir.is_some() && wants_other_format(head, &route.unredacted) {
+        // Of `_format`, which counts before `Accept` (R4, http.html#mime-type), only JSON has come this far.
+        let is_told = |raw: &[u8]| query::pairs(raw).flatten().any(|(name, _)| name == "_format");
+        let raw = target.query().unwrap_or_default().as_bytes();
+        if route.fhir.is_some() && !is_told(raw) && wants_other_format(head, &route.unredacted) {
             return Err(Rule::NotAcceptable.into());
         }
         if head.first("cookie").is_some() && (by_cookie || self.origins.is_some()) {
@@ -130,10 +135,10 @@ impl Checks {
             self.origins.as_ref().unwrap_or(&own).check(method, head).map_err(|_| Rule::CrossOrigin)?;
         }
         self.headers.check(head).map_err(|found| Misfit::new(Rule::HeaderViolation, found))?;
-        let raw = target.query().unwrap_or_default().as_bytes();
         self.check_search(raw)?;
         if let Some(condition) = head.first("if-none-exist") {
             self.check_search(condition)?;
+            check_parameters(self.query.as_ref(), condition)?;
         }
         check_parameters(self.query.as_ref(), raw)
     }
@@ -153,19 +158,22 @@ impl Checks {
 
     /// Checks a whole body.
     fn check_body(&self, judged: &Judged, body: &Body) -> Result<Option<Violation>, Misfit> {
-        let Body { content, bytes, shaped, .. } = body;
+        let Body { content, bytes, shaped, searches, entries, .. } = body;
         if content.layout == Layout::Form {
-            self.check_search(bytes)?;
-            check_parameters(self.form.as_ref(), bytes)?;
+            self.check_form(judged, bytes)?;
         }
         if let (Layout::Parts(boundary), Some(form), Some(parts)) = (&content.layout, &self.form, &judged.route.parts) {
             parts.check_form(boundary, bytes, form)?;
         }
         if let (Some(interaction), Some(limits)) = (&judged.interaction, &self.limits) {
             let refuse = |found| Misfit::new(Rule::FhirLimit, found);
-            limits.check_entries(interaction.entries().len()).map_err(refuse)?;
-            let mut searches = interaction.entries().iter().flat_map(|entry| &entry.searches);
-            searches.try_for_each(|search| self.check_search(search.as_bytes()))?;
+            limits.check_entries(interaction.entries().len().max(*entries)).map_err(refuse)?;
+            let of_entries = interaction.entries().iter().flat_map(|entry| &entry.searches);
+            searches.iter().chain(of_entries).try_for_each(|search| self.check_search(search.as_bytes()))?;
+        }
+        // A search is described whichever way it is asked for.
+        for search in judged.interaction.iter().flat_map(Interaction::entries).flat_map(|entry| &entry.searches) {
+            check_parameters(self.query.as_ref(), search.as_bytes())?;
         }
         let reported = match shaped.as_ref().map(|shaped| fits(shaped, judged)) {
             Some(Err(found)) if self.shape == model::Shape::Strict => return Err(Misfit::new(Rule::NotFhirShape, found)),
@@ -174,6 +182,23 @@ impl Checks {
         };
         self.check_schema(judged, content, bytes)?;
         Ok(reported)
+    }
+
+    /// Checks a form: that of a search together with the query beside it, since a server takes both for one.
+    fn check_form(&self, judged: &Judged, bytes: &[u8]) -> Result<(), Misfit> {
+        let described = self.form.as_ref().or(self.query.as_ref().filter(|_| judged.interaction.is_some()));
+        match judged.target.query().filter(|query| judged.interaction.is_some() && !query.is_empty()) {
+            None => {
+                self.check_search(bytes)?;
+                check_parameters(described, bytes)
+            }
+            Some(query) => {
+                let both = [query.as_bytes(), b"&", bytes].concat();
+                self.check_search(&both)?;
+                check_parameters(described, if self.form.is_some() { bytes } else { &both })?;
+                if described.is_some() { check_parted(query.as_bytes(), bytes) } else { Ok(()) }
+            }
+        }
     }
 
     fn check_schema(&self, judged: &Judged, content: &Content, bytes: &[u8]) -> Result<(), Misfit> {
@@ -190,6 +215,9 @@ impl Checks {
                     _ => Err(Rule::UnsupportedMediaType.into()),
                 }
             }
+            (Layout::Json, Schemas::ByType(_)) if changes_described(judged, schemas) => {
+                Err(Rule::UnsupportedMediaType.into())
+            }
             (Layout::Json, _) => schemas.check(bytes).map_err(refuse),
             (Layout::JsonLines, _) => {
                 let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
@@ -205,6 +233,22 @@ impl Checks {
 fn patches(judged: &Judged) -> bool {
     let is_patch = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
     judged.interaction.as_ref().is_some_and(is_patch)
+}
+
+/// Whether an entry of a Bundle is a patch of something that a schema is about.
+fn changes_described(judged: &Judged, schemas: &Schemas) -> bool {
+    judged.interaction.iter().flat_map(Interaction::entries).any(|entry| {
+        *entry.interaction.act() == Act::Rest(InteractionKind::Patch)
+            && entry.interaction.resource().is_none_or(|kind| schemas.names(kind))
+    })
+}
+
+/// Refuses a name that stands in a query and in the form beside it.
+fn check_parted(raw: &[u8], form: &[u8]) -> Result<(), Misfit> {
+    let names: Vec<_> = query::pairs(raw).flatten().map(|(name, _)| name).collect();
+    let twice = query::pairs(form).flatten().find(|(name, _)| names.contains(name));
+    let refuse = |_| Misfit::new(Rule::ParameterViolation, Violation::new(Place::Parameter, "", "max_count"));
+    twice.map_or(Ok(()), |twice| Err(refuse(twice)))
 }
 
 fn check_parameters(described: Option<&Parameters>, raw: &[u8]) -> Result<(), Misfit> {
@@ -286,9 +330,12 @@ impl Exchange {
             return Err(Rule::BodyNotRead.into());
         }
         // A form without parameters misses those that it has to have.
-        let is_form = judged.interaction.as_ref().is_some_and(|interaction| {
-            matches!(interaction.act(), Act::Rest(InteractionKind::Search)) && judged.method == Method::Post
-        });
+        let writes = matches!(judged.method, Method::Post | Method::Put | Method::Patch);
+        let is_form = writes
+            && judged
+                .interaction
+                .as_ref()
+                .is_none_or(|interaction| matches!(interaction.act(), Act::Rest(InteractionKind::Search)));
         let fits = if is_form { check_parameters(checks.form.as_ref(), &[]) } else { Ok(()) };
         told!(self, empty_checks(judged, fits.as_ref().err()));
         self.refuse_misfit(fits)

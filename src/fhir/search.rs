@@ -20,7 +20,7 @@ use super::{FhirError, interaction::Touched};
 use crate::http::query::pairs;
 
 /// Parameters that are judged. No other may be written like one of these but for case.
-const JUDGED: &[&str] = &["_include", "_revinclude", "_has", "_filter", "_query", "_type", "_format", "_sort"];
+const JUDGED: &[&str] = &["_include", "_revinclude", "_has", "_filter", "_query", "_type", "_format", "_sort", "_count"];
 
 /// Parameters of every interaction (<http://hl7.org/fhir/R4/http.html#parameters>).
 const GENERAL: &[&str] = &["_format", "_pretty", "_summary", "_elements"];

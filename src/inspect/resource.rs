@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::judge::{Inspection, JsonPlace, Nature, OverBudget, Place};
 use super::path::JsonPath;
 use super::rule::Target;
+use crate::fhir::ResourceType;
 use crate::fhir::elements::{Kind, Type};
 use crate::json::{Event, Value};
 
@@ -33,6 +34,8 @@ pub struct BodyInspection<'i, 's> {
     /// What was found before.
     before: (u32, usize),
     is_fhir: bool,
+    /// The type of the root, where that is known without its saying so.
+    root: Option<Type>,
     frames: Vec<Frame>,
     names: String,
     over: Option<OverBudget>,
@@ -55,6 +58,7 @@ impl<'i, 's> BodyInspection<'i, 's> {
             inspection,
             before,
             is_fhir,
+            root: None,
             frames: Vec::new(),
             names: String::new(),
             over: None,
@@ -63,6 +67,12 @@ impl<'i, 's> BodyInspection<'i, 's> {
             knows_types: false,
             is_unsettled: false,
         }
+    }
+
+    /// The same of a body whose root is of this type, though it need not say so.
+    #[must_use]
+    pub fn of(self, root: Option<ResourceType>) -> Self {
+        Self { root: root.and_then(|root| Type::named(root.name())), ..self }
     }
 
     /// Whether to walk the same body with it once more, since that could change what was found.
@@ -113,6 +123,7 @@ impl<'i, 's> BodyInspection<'i, 's> {
                 let known =
                     self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
                 let resource = known.and_then(|known| self.types.get(known)).map(|(_, of)| *of);
+                let resource = resource.or(self.root.filter(|_| self.frames.is_empty()));
                 self.frames.push(Frame { key, resource, number });
                 Ok(())
             }

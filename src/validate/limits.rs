@@ -36,8 +36,8 @@ impl FhirLimits {
         // What cannot be read was refused before this.
         for (name, value) in query::pairs(raw).flatten() {
             let base = name.split([':', '.']).next().unwrap_or_default();
-            // What no digit is in is no number to anybody.
-            let is_number = base == "_count" && value.bytes().any(|byte| byte.is_ascii_digit());
+            // What no digit of any script is in is no number to anybody.
+            let is_number = base == "_count" && value.chars().any(char::is_numeric);
             if is_number && !value.parse::<u64>().is_ok_and(|count| count <= self.count) {
                 return refuse("_count", "max_count");
             }
@@ -47,7 +47,11 @@ impl FhirLimits {
                     return refuse(include, "max_includes");
                 }
             }
-            if links(&name) > self.chain || (base == "_sort" && value.split(',').any(|key| links(key) > self.chain)) {
+            let filters = base == "_filter" && paths(&value).any(|path| links(path) > self.chain);
+            if filters
+                || links(&name) > self.chain
+                || (base == "_sort" && value.split(',').any(|key| links(key) > self.chain))
+            {
                 return refuse("", "max_chain");
             }
         }
@@ -61,6 +65,16 @@ impl FhirLimits {
         }
         Ok(())
     }
+}
+
+/// Operators of `_filter` (R4, search_filter.html).
+const OPERATORS: &[&str] =
+    &["eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "ap", "sa", "eb", "pr", "po", "ss", "sb", "in", "ni", "re"];
+
+/// The paths of a `_filter`: what stands before an operator.
+fn paths(filter: &str) -> impl Iterator<Item = &str> {
+    let words = || filter.split([' ', '(', ')']).filter(|word| !word.is_empty());
+    words().zip(words().skip(1)).filter(|(_, next)| OPERATORS.contains(next)).map(|(path, _)| path)
 }
 
 /// How many links a parameter follows: dots of a chain, and `_has`.
@@ -86,7 +100,7 @@ mod tests {
             ("_count=1&%5Fcount=101", "max_count at _count"),
             ("_count=99999999999999999999", "max_count at _count"),
             ("_count=ten", ""),
-            ("_count=%D9%A1", ""),
+            ("_count=%D9%A1", "max_count at _count"),
             ("_count=1e9", "max_count at _count"),
             ("_count=%201000", "max_count at _count"),
             ("_count=-1", "max_count at _count"),
@@ -97,6 +111,8 @@ mod tests {
             ("_has:A:b:_has:C:d:code=x", ""),
             ("_has:A:b:_has:C:d:subject.name=x", "max_chain at (root)"),
             ("_sort=a.b.c.d", "max_chain at (root)"),
+            ("_filter=a.b.c.d+eq+x", "max_chain at (root)"),
+            ("_filter=(a+eq+%221.2.3.4%22)+and+b.c+pr+true", ""),
             ("birthdate=2026.1.2.3", ""),
         ] {
             assert_eq!(check(raw), expected, "{raw}");

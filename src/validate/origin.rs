@@ -68,9 +68,23 @@ fn is_of_host(origin: &[u8], head: &Headers) -> bool {
 
 /// Whether a text is an origin as browsers write it (RFC 6454 section 6.2).
 fn is_origin(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte);
-    !rest.is_empty() && rest.bytes().all(fits) && !rest.ends_with(['.', ':'])
+    let (own_port, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (443, rest),
+        (None, Some(rest)) => (80, rest),
+        (None, None) => return false,
+    };
+    // Browsers leave out the port that a scheme has anyway.
+    let is_port = |port: &str| port.parse().is_ok_and(|number: u16| number != own_port && number.to_string() == port);
+    let (host, port) = match rest.rfind(':').filter(|_| !rest.ends_with(']')).and_then(|at| rest.split_at_checked(at)) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => (rest, None),
+    };
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok_and(|known| known.to_string() == address),
+        None => !host.is_empty() && host.bytes().all(is_name) && !host.ends_with('.'),
+    };
+    is_host && port.is_none_or(is_port)
 }
 
 #[cfg(test)]
