@@ -1,5 +1,7 @@
 //! The rules, compiled: chains of transforms as a tree, all literals in one automaton, a regular expression for each rule.
 
+#[cfg(any(test, not(target_family = "wasm")))]
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -7,6 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::narrative::Fault;
+#[cfg(any(test, not(target_family = "wasm")))]
+use super::rule::Examples;
 use super::rule::{Operator, Rule, Target};
 use super::transform::Transform;
 
@@ -27,6 +31,26 @@ const FILES: &[(&str, &str)] = &[
     ("prototype", include_str!("pack/prototype.json")),
     ("scanner", include_str!("pack/scanner.json")),
     ("narrative", include_str!("pack/narrative.json")),
+];
+
+/// Examples of each, by the ids of rules.
+#[cfg(any(test, not(target_family = "wasm")))]
+const EXAMPLES: &[(&str, &str)] = &[
+    ("sqli", include_str!("pack/examples/sqli.json")),
+    ("xss", include_str!("pack/examples/xss.json")),
+    ("traversal", include_str!("pack/examples/traversal.json")),
+    ("command", include_str!("pack/examples/command.json")),
+    ("ldap", include_str!("pack/examples/ldap.json")),
+    ("xpath", include_str!("pack/examples/xpath.json")),
+    ("nosql", include_str!("pack/examples/nosql.json")),
+    ("template", include_str!("pack/examples/template.json")),
+    ("ssrf", include_str!("pack/examples/ssrf.json")),
+    ("xxe", include_str!("pack/examples/xxe.json")),
+    ("crlf", include_str!("pack/examples/crlf.json")),
+    ("deserialisation", include_str!("pack/examples/deserialisation.json")),
+    ("prototype", include_str!("pack/examples/prototype.json")),
+    ("scanner", include_str!("pack/examples/scanner.json")),
+    ("narrative", include_str!("pack/examples/narrative.json")),
 ];
 
 /// How large one rule's automaton may become, compiled and while it runs. With ASCII classes none needs it.
@@ -117,7 +141,24 @@ pub(super) fn written() -> Result<Vec<Rule>, PackError> {
     let read = |(name, text): &(&'static str, &'static str)| {
         serde_json::from_str::<Vec<Rule>>(text).map_err(|error| PackError::Unreadable(name, error.to_string()))
     };
-    Ok(FILES.iter().map(read).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let rules = FILES.iter().map(read).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    #[cfg(any(test, not(target_family = "wasm")))]
+    let rules = exemplified(rules)?;
+    Ok(rules)
+}
+
+/// Rules with their examples.
+#[cfg(any(test, not(target_family = "wasm")))]
+fn exemplified(mut rules: Vec<Rule>) -> Result<Vec<Rule>, PackError> {
+    for (name, text) in EXAMPLES {
+        let examples: BTreeMap<String, Examples> =
+            serde_json::from_str(text).map_err(|error| PackError::Unreadable(name, error.to_string()))?;
+        for (id, examples) in examples {
+            let rule = rules.iter_mut().find(|rule| rule.id == id);
+            rule.ok_or_else(|| PackError::Rule(id, "it has examples and is none".to_owned()))?.examples = examples;
+        }
+    }
+    Ok(rules)
 }
 
 impl Pack {
