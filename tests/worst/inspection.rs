@@ -12,6 +12,12 @@ fn one(unit: &str) -> String {
     format!(r#"{{"note": "{}"}}"#, unit.repeat(SIZE / unit.len()))
 }
 
+/// The same short string again and again, each a value of its own.
+fn array(one: &str) -> String {
+    let one = format!("\"{one}\"");
+    format!("[{}1]", format!("{one},").repeat(SIZE / (one.len() + 1)))
+}
+
 /// A text behind a beginning and before an end.
 fn around(begin: &str, unit: &str, end: &str) -> String {
     let written = serde_json::to_string(unit).unwrap().len() - 2;
@@ -67,6 +73,9 @@ pub(crate) fn hostile() -> Vec<(&'static str, String)> {
         ("slashes", one("/./")),
         ("JSON of empty strings", format!("[{}1]", r#""","#.repeat(SIZE / 3))),
         ("JSON of short strings", format!("[{}1]", r#""' ","#.repeat(SIZE / 5))),
+        ("JSON of disguises", array(r"%2541'\\/etcdata:eval(")),
+        ("JSON of escapes", array(r"%41/*\\&")),
+        ("JSON of comments", array(r"/*\n")),
         ("JSON of keys", {
             let members: Vec<_> = (0..SIZE / 12).map(|n| format!(r#""$k{n}":1"#)).collect();
             format!("{{{}}}", members.join(","))
