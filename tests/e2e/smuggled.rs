@@ -57,18 +57,18 @@ fn a_body_where_the_method_has_none_does_not_reach_the_upstream() {
 
 #[test]
 fn a_whole_address_is_judged_as_the_host_and_path_that_are_sent_on() {
-    clinic().upstream.reply("/fhir/Patient/whole", Reply::new(404));
+    clinic().upstream.reply("/fhir/Patient/by-whole-address", Reply::new(404));
     let ask = |target: &str, host: &str| {
         let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nx-api-key: {BILLING}\r\nconnection: close\r\n\r\n");
         clinic().client().send_raw(head.as_bytes())
     };
     // The address names a host that no route takes, whatever the header says.
-    let other = ask("https://evil.example/fhir/Patient/whole", "fhir.clinic.example");
+    let other = ask("https://evil.example/fhir/Patient/by-whole-address", "fhir.clinic.example");
     assert!((400..500).contains(&other.status), "{other:?}");
-    assert!(clinic().upstream.seen("/fhir/Patient/whole").is_empty());
-    let own =
-        ["", "user@"].map(|user| ask(&format!("https://{user}fhir.clinic.example/fhir/Patient/whole"), "evil.example"));
-    for seen in clinic().upstream.seen("/fhir/Patient/whole") {
+    assert!(clinic().upstream.seen("/fhir/Patient/by-whole-address").is_empty());
+    let own = ["", "user@"]
+        .map(|user| ask(&format!("https://{user}fhir.clinic.example/fhir/Patient/by-whole-address"), "evil.example"));
+    for seen in clinic().upstream.seen("/fhir/Patient/by-whole-address") {
         assert_eq!(seen.all("host"), ["fhir.clinic.example"], "{own:?} {seen:?}");
     }
 }
