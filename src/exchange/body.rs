@@ -155,7 +155,7 @@ impl Content {
                     }
                 };
                 // A patch has the elements of what it changes.
-                let root = interaction.resource().filter(|_| self.is_merge);
+                let root = interaction.resource().filter(|_| self.is_patch);
                 let reads = (!self.is_patch || root.is_some()).then_some(root);
                 checked.inspected = self.walk(body, limits, reads, inspection.as_deref_mut(), visit)?;
                 complete(interaction, &scan.findings, path)?;
@@ -218,7 +218,9 @@ impl Content {
         let Some(inspection) = inspection else {
             return json::walk(text, limits, visit).map(|()| Ok(())).map_err(refusal);
         };
-        let mut inspected = BodyInspection::new(inspection, reads.is_some()).of(reads.flatten());
+        let mut inspected = BodyInspection::new(inspection, reads.is_some());
+        let root = reads.flatten();
+        inspected = if self.is_patch && !self.is_merge { inspected.patching(root) } else { inspected.of(root) };
         let both = |event: Event<'_>| {
             visit(event);
             inspected.visit(event);

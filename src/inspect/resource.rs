@@ -26,6 +26,8 @@ struct Frame {
     resource: Option<Type>,
     /// Counts the containers of the body.
     number: usize,
+    /// Of an operation of a patch, what stands at its `path`, once that was read.
+    patched: Option<Type>,
 }
 
 /// The inspection of a JSON body, or of one line.
@@ -36,6 +38,8 @@ pub struct BodyInspection<'i, 's> {
     is_fhir: bool,
     /// The type of the root, where that is known without its saying so.
     root: Option<Type>,
+    /// Whether the body is a list of operations on that (RFC 6902).
+    is_patch: bool,
     frames: Vec<Frame>,
     names: String,
     over: Option<OverBudget>,
@@ -59,6 +63,7 @@ impl<'i, 's> BodyInspection<'i, 's> {
             before,
             is_fhir,
             root: None,
+            is_patch: false,
             frames: Vec::new(),
             names: String::new(),
             over: None,
@@ -73,6 +78,13 @@ impl<'i, 's> BodyInspection<'i, 's> {
     #[must_use]
     pub fn of(self, root: Option<ResourceType>) -> Self {
         Self { root: root.and_then(|root| Type::named(root.name())), ..self }
+    }
+
+    /// The same of a JSON Patch (RFC 6902) of a resource of this type: what an operation's `value` is by R4 says its `path`,
+    /// where that stands before it.
+    #[must_use]
+    pub fn patching(self, resource: Option<ResourceType>) -> Self {
+        Self { is_patch: resource.is_some(), ..self.of(resource) }
     }
 
     /// Whether to walk the same body with it once more, since that could change what was found.
@@ -123,8 +135,9 @@ impl<'i, 's> BodyInspection<'i, 's> {
                 let known =
                     self.types.binary_search_by_key(&number, |(number, _)| *number).ok().filter(|_| self.knows_types);
                 let resource = known.and_then(|known| self.types.get(known)).map(|(_, of)| *of);
-                let resource = resource.or(self.root.filter(|_| self.frames.is_empty()));
-                self.frames.push(Frame { key, resource, number });
+                let is_root = self.frames.is_empty() && !self.is_patch;
+                let resource = resource.or(self.root.filter(|_| is_root));
+                self.frames.push(Frame { key, resource, number, patched: None });
                 Ok(())
             }
             Value::String(text) => self.string(event.key, text),
@@ -141,12 +154,16 @@ impl<'i, 's> BodyInspection<'i, 's> {
                 self.types.extend(frame.resource.map(|of| (frame.number, of)));
             }
         }
+        if let (true, Some("path"), [_, operation]) = (self.is_patch, key, self.frames.as_mut_slice()) {
+            operation.patched = self.root.and_then(|root| at_pointer(root, text));
+        }
         // What was found before a type was known is judged again, and then so is all behind it.
         if self.inspection.is_decided() {
             return Ok(());
         }
         let at = At { frames: &self.frames, names: &self.names, key };
-        if self.is_fhir && key == Some("div") && at.is_narrative(self.knows_types) {
+        let may_be_div = key == Some("div") || (self.is_patch && key == Some("value"));
+        if self.is_fhir && may_be_div && at.is_narrative(self.knows_types) {
             // It may be none once all types are known.
             self.is_unsettled |= at.element().is_none();
             return self.inspection.narrative(Place::Json(&at), text);
@@ -187,9 +204,20 @@ impl<'a> At<'a> {
 
     /// The type of the element, if R4 has it. Only what stands where R4 has resources is one, whatever it says.
     fn element(self) -> Option<Type> {
-        let mut of = self.frames.first()?.resource?;
+        let patched = self.frames.get(1).and_then(|operation| operation.patched);
+        if let Some(patched) = patched {
+            // Behind the operation and its `value`.
+            let is_value = self.keys().nth(1) == Some(Some("value"));
+            return if is_value { self.element_from(patched, 2) } else { None };
+        }
+        self.element_from(self.frames.first()?.resource?, 0)
+    }
+
+    /// The same, where what the first keys lead to is known.
+    fn element_from(self, known: Type, keys: usize) -> Option<Type> {
+        let mut of = known;
         let resources = self.frames.iter().skip(1).map(|frame| frame.resource).chain(std::iter::once(None));
-        for (key, resource) in self.keys().zip(resources) {
+        for (key, resource) in self.keys().zip(resources).skip(keys) {
             if let Some(key) = key {
                 of = match key.strip_prefix('_') {
                     Some(key) if of.element(key).is_some_and(|element| element.of().kind() == Kind::Primitive) => {
@@ -233,6 +261,14 @@ impl<'a> At<'a> {
             }
         }
     }
+}
+
+/// The type of what a JSON Pointer (RFC 6901) leads to from a value of this type, if R4 has it.
+fn at_pointer(root: Type, pointer: &str) -> Option<Type> {
+    let steps = pointer.strip_prefix('/').into_iter().flat_map(|steps| steps.split('/'));
+    // Of an array it is what its elements are.
+    let is_index = |step: &str| step == "-" || step.bytes().all(|byte| byte.is_ascii_digit());
+    steps.filter(|step| !is_index(step)).try_fold(root, |of, step| Some(of.element(step)?.of()))
 }
 
 impl JsonPlace for At<'_> {
