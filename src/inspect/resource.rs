@@ -208,7 +208,8 @@ impl<'a> At<'a> {
         if let Some(patched) = patched {
             // Behind the operation and its `value`.
             let is_value = self.keys().nth(1) == Some(Some("value"));
-            return if is_value { self.element_from(patched, 2) } else { None };
+            let value = self.frames.get(2).and_then(|value| value.resource).filter(|_| patched.kind() == Kind::AnyResource);
+            return if is_value { self.element_from(value.unwrap_or(patched), 2) } else { None };
         }
         self.element_from(self.frames.first()?.resource?, 0)
     }
