@@ -21,7 +21,7 @@ use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Mode};
 use crate::policy::{self, Env, Loaded};
-use crate::redact::{self, Program};
+use crate::redact::{self, Narrative, Program};
 use crate::validate::schema;
 
 /// What verified tokens may take in memory.
@@ -78,6 +78,8 @@ pub(super) struct Compiler<'c> {
     providers: &'c Providers,
     /// The inspection rules, once a route asks for them.
     pack: Option<Rc<Pack>>,
+    /// What holds narratives to what may be shown, by whether it refuses; the same once a route asks for it.
+    narratives: [Option<Rc<Program>>; 2],
 }
 
 impl Engine {
@@ -246,6 +248,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         router: &router,
         providers: &providers,
         pack: None,
+        narratives: [None, None],
     };
     compiler.check_name(&model.name, root.key("name"));
     if loaded.has_no_routes() {
@@ -290,6 +293,23 @@ impl Compiler<'_> {
             }
         }
         self.pack.clone()
+    }
+
+    /// What holds narratives of answers to what FHIR permits, which all routes share.
+    pub(super) fn narratives(&mut self, rule: model::NarrativeRule, at: &Node) -> Option<Rc<Program>> {
+        let refuses = rule == model::NarrativeRule::Refuse;
+        let [strips, refusing] = &mut self.narratives;
+        let known = if refuses { refusing } else { strips };
+        if known.is_none() {
+            let is_harmless = |text: &str| inspect::narrative::faults(text).is_empty();
+            *known = Program::narratives(Narrative { is_harmless, refuses }).map(Rc::new);
+        }
+        if known.is_none() {
+            self.report
+                .error(at, Code::NotSupported, "narratives cannot be judged")
+                .help("report this as a bug; leave it out");
+        }
+        known.clone()
     }
 
     pub(super) fn base(&mut self, fhir: &model::Fhir, route: usize, at: &Node) -> Option<Base> {

@@ -17,7 +17,7 @@ use crate::json;
 use crate::policy::diagnostic::{Code, Report, nearest};
 use crate::policy::document::Node;
 use crate::policy::model;
-use crate::redact::{Narrative, Program};
+use crate::redact::Program;
 
 /// Media types of bodies that a route takes where it does not say.
 const CONTENT_TYPES: &[&str] = &[
@@ -146,7 +146,7 @@ impl Route {
         let checks = Checks::compile(route, compiler.schemas, compiler.loaded, at, compiler.report);
         let limits = Limits::of(request);
         let parts = PartRules::compile(route, limits.body, at, compiler.report);
-        let narratives = response.narrative.and_then(|rule| narratives(rule, fhir.is_some(), at, compiler.report));
+        let narratives = response.narrative.and_then(|rule| narratives(rule, fhir.is_some(), at, compiler));
         let decode = decode_limits(&response.decode, at.key("response").key("decode"), compiler.report);
         Some(Self {
             name: name.as_str().into(),
@@ -171,24 +171,18 @@ impl Route {
     }
 }
 
-/// The program that holds narratives to what FHIR permits.
-fn narratives(rule: model::NarrativeRule, is_fhir: bool, at: &Node, report: &mut Report) -> Option<Rc<Program>> {
+/// What holds narratives to what FHIR permits, on a route that has them.
+fn narratives(rule: model::NarrativeRule, is_fhir: bool, at: &Node, compiler: &mut Compiler<'_>) -> Option<Rc<Program>> {
     let at = at.key("response").key("narrative");
+    if is_fhir {
+        return compiler.narratives(rule, at);
+    }
     // One in `defaults` is meant for the others.
-    if !is_fhir && !at.pointer.starts_with("/routes/") {
-        return None;
-    }
-    if !is_fhir {
-        let hint = report.error(at, Code::InvalidValue, "only a `fhir` route has answers with narratives");
+    if at.pointer.starts_with("/routes/") {
+        let hint = compiler.report.error(at, Code::InvalidValue, "only a `fhir` route has answers with narratives");
         hint.help("take it out, or say `fhir`");
-        return None;
     }
-    let is_harmless = |text: &str| inspect::narrative::faults(text).is_empty();
-    let program = Program::narratives(Narrative { is_harmless, refuses: rule == model::NarrativeRule::Refuse });
-    if program.is_none() {
-        report.error(at, Code::NotSupported, "narratives cannot be judged").help("report this as a bug; leave it out");
-    }
-    program.map(Rc::new)
+    None
 }
 
 /// Finds what lists name that would never be met, or would break an answer.
