@@ -10,8 +10,9 @@
 //!    module compile its part, and refuses it with all that is wrong.
 //! 2. A request's head comes. [`exchange`] reads method, path and host in one form ([`http`]), finds the route, and asks
 //!    who it is ([`identity`]), what it wants ([`fhir`]) and whether it may ([`access`]).
-//! 3. Its body is held in Envoy until it is whole, then read once and checked ([`json`]). What the answer has to be is
-//!    decided now, before anything is sent on.
+//! 3. What it asks has to be as described ([`validate`]) and no attack ([`inspect`]): its head now, its body, which is held
+//!    in Envoy until it is whole, as it is read once ([`json`]). What the answer has to be is decided now, before anything
+//!    is sent on.
 //! 4. The request goes upstream without its credentials, with the identity that we vouch for, and with the path that was
 //!    judged; its body too passes [`redact`] where the policy says so.
 //! 5. The answer streams through [`redact`]. Its head leaves with the first byte that is proven, and never earlier.
@@ -37,6 +38,8 @@
 //! | [`identity`], [`fhir`] | who asks; what a request means to a FHIR API |
 //! | [`json`], [`http`] | bytes, read strictly |
 //! | [`policy`] | what was written, what it says, what is wrong with it |
+//!
+//! JSON Schema stands in a package of its own, `src/json-schema`, which is compiled for size.
 
 pub mod access;
 pub mod audit;
