@@ -31,6 +31,7 @@ mod engine;
 pub mod explain;
 mod forward;
 mod identity_token;
+mod incoming;
 mod inspection;
 mod noted;
 mod outgoing;
@@ -51,7 +52,7 @@ use crate::audit::{Decision, Record};
 use crate::identity::{Principal, Refusal, SignatureVerifier, StandIn, StandInError};
 use crate::validate::Violation;
 use answer::Answer;
-use request::Pending;
+use incoming::Pending;
 use route::Route;
 use waiting::Waiting;
 

@@ -13,7 +13,7 @@ use super::effect::Change;
 use super::reason::{Reason, Rule};
 use super::request::Judged;
 use super::{Exchange, Host};
-use crate::fhir::{Act, Interaction, InteractionKind};
+use crate::fhir::Interaction;
 use crate::http::Headers;
 use crate::json;
 use crate::redact::{self, Format, Options, Program, Redactor};
@@ -110,9 +110,8 @@ impl Exchange {
 
 /// How a body is redacted.
 fn format(program: &Program, content: &Content, judged: &Judged) -> Result<Format, Reason> {
-    let patches = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
     let is_patch = judged.interaction.as_ref().is_some_and(|interaction| {
-        patches(interaction) || interaction.entries().iter().any(|entry| patches(&entry.interaction))
+        interaction.patches() || interaction.entries().iter().any(|entry| entry.interaction.patches())
     });
     // As with answers: what is read as plain JSON escapes rules on FHIR paths.
     let is_fhir = content.is_fhir || judged.base.is_some() || program.needs_fhir();

@@ -1,35 +1,25 @@
-//! The request: judged head first, in the order that [`super`] gives, then its body.
+//! The request: its head is judged in the order that [`super`] gives; with the last word it is let through.
 
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{Answer, Plan};
-use super::body::{Checked, Content, Layout};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
-use super::inspection::{Findings, reads_all, require_readable};
 use super::noted::{known_method, request_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
 use super::waiting::Stop;
-use super::{Exchange, Facts, Host, ReadBody, Stage, validation};
+use super::{Exchange, Facts, Host, Stage, validation};
 use crate::access::{self, Grant};
 use crate::audit::Decision;
-use crate::fhir::{Act, Awaits, FhirError, Interaction, InteractionKind, TypeSet};
+use crate::fhir::{Awaits, FhirError, Interaction, TypeSet};
 use crate::http::{self, Captures, Headers, Method, Target};
 use crate::identity::{Context, PeerCertificate, Principal};
-use crate::inspect::Inspection;
 use crate::redact::Program;
-
-/// A request whose head was judged and whose body is awaited.
-pub(super) struct Pending {
-    judged: Judged,
-    content: Content,
-    size: usize,
-}
 
 /// What is known of a request once its head was judged.
 pub(super) struct Judged {
@@ -43,7 +33,7 @@ pub(super) struct Judged {
     /// The path of the FHIR base.
     pub(super) base: Option<String>,
     /// What to change before it is sent on.
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     /// What to change beside that where the answer is guarded; noted where the head is held.
     whole: Vec<Change>,
     /// What to change beside that where the body is; noted where there is one.
@@ -55,7 +45,7 @@ type Profile = (Rc<str>, Rc<Program>);
 
 impl Judged {
     /// Completes the interaction of a request that has no body: a search by POST may have its parameters in the query.
-    fn without_body(mut self) -> Result<Self, Reason> {
+    pub(super) fn without_body(mut self) -> Result<Self, Reason> {
         match &mut self.interaction {
             Some(interaction) if interaction.awaits() == Awaits::Form => interaction.read_form(&[])?,
             _ => (),
@@ -99,35 +89,6 @@ impl Exchange {
             Err(Stop::Refused(reason)) => self.refuse_request(reason),
             Err(Stop::Awaits(timeout)) => self.wait(head, end, timeout),
         }
-    }
-
-    /// A part of the request's body has come; `size` is what Envoy holds of it by now.
-    pub fn request_body(&mut self, size: usize, end: bool, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
-        let pending = match &mut self.stage {
-            Stage::Body(pending) => pending,
-            Stage::Waiting(_) => return self.body_while_waiting(size, end),
-            _ => return Effects::default(),
-        };
-        pending.size = size;
-        let limits = &pending.judged.route.limits;
-        told!(self, body_size(size, limits.body));
-        if size > limits.body {
-            return self.refuse_request(Rule::BodyTooLarge.into());
-        }
-        if !end {
-            return Effects::hold(limits.body_timeout);
-        }
-        self.judge_body(read, host)
-    }
-
-    /// The request's trailers have come: its body is whole. Nothing needs them, and they could name an identity.
-    pub fn request_trailers(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
-        let effects = match &self.stage {
-            Stage::Body(_) => self.judge_body(read, host),
-            Stage::Waiting(waiting) => self.body_while_waiting(waiting.size(), true),
-            _ => Effects::default(),
-        };
-        Effects { drop_trailers: true, ..effects }
     }
 
     fn judge_head(&mut self, head: &Headers, host: &Host<'_>) -> Result<Judged, Stop> {
@@ -234,97 +195,12 @@ impl Exchange {
         }
         self.validate_head(&judged, head, end)?;
         self.inspect_head(&judged, head)?;
-        let content = Content::of(head, &judged.route);
-        told!(self, content(head, &judged.route, &content));
-        let content = content?;
-        judged.changes.extend(content.restated(head));
-        let is_patched = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
-        if content.is_patch && judged.interaction.as_ref().is_some_and(|interaction| !is_patched(interaction)) {
-            // Read as a change it would get around what a resource has to be.
-            return Err(self.refuse_size(Rule::UnsupportedMediaType));
-        }
-        let readable = require_readable(content, &judged.route);
-        told!(self, readable(&readable));
-        readable?;
-        let timeout = judged.route.limits.body_timeout;
-        self.stage = Stage::Body(Box::new(Pending { judged, content, size: 0 }));
-        Ok(Effects::hold(timeout))
-    }
-
-    fn judge_body(&mut self, read: ReadBody<'_>, host: &Host<'_>) -> Effects {
-        let Stage::Body(pending) = std::mem::replace(&mut self.stage, Stage::Start) else { return self.fail() };
-        let Pending { judged, content, size } = *pending;
-        let judged = match size {
-            // Not even the last delimiter.
-            0 if matches!(content.layout, Layout::Parts(_)) => Err(self.refuse_size(Rule::MalformedMultipart)),
-            0 => judged.without_body().and_then(|judged| self.judge_empty(judged, host)),
-            // RFC 9110 sections 9.3.1 and 9.3.2. What ends without a byte has none.
-            _ if matches!(judged.method, Method::Get | Method::Head) => Err(self.refuse_size(Rule::UnexpectedBody)),
-            _ => self.inspect(judged, content, size, read).and_then(|(judged, body)| {
-                // A Bundle says only now whether it is a batch or a transaction.
-                judged.interaction.iter().for_each(|interaction| self.note_interaction(interaction));
-                told!(self, interaction(Ok(judged.interaction.as_ref())));
-                let grant = self.decide(&judged)?;
-                self.validate_body(&judged, &body)?;
-                self.let_through(judged, grant, None, Some(body), host)
-            }),
-        };
-        judged.unwrap_or_else(|reason| self.refuse_request(reason))
-    }
-
-    /// A body, or none, where there has to be the other.
-    fn refuse_size(&mut self, rule: Rule) -> Reason {
-        told!(self, size(rule));
-        rule.into()
-    }
-
-    /// Checks a body, and completes with it what is known of the request.
-    fn inspect(
-        &mut self,
-        mut judged: Judged,
-        content: Content,
-        size: usize,
-        read: ReadBody<'_>,
-    ) -> Result<(Judged, Body), Reason> {
-        let bytes = read().filter(|body| body.len() == size).ok_or(Rule::Internal)?;
-        let Judged { route, target, interaction, .. } = &mut judged;
-        let asked = route.request_redact.as_ref().and(interaction.clone());
-        let mut inspection = route.inspect.as_ref().map(|settings| Inspection::new(settings, bytes.len()));
-        let mut shape = route.checks.reader(&content, interaction.as_ref());
-        let (limits, reader) = (&route.limits.json, shape.as_mut());
-        let checked = match (&content.layout, &route.parts) {
-            (Layout::Parts(boundary), Some(parts)) => {
-                let checked = parts.inspect(boundary, &bytes, limits, inspection.as_mut(), reads_all(route));
-                self.refuse_misfit(checked)
-            }
-            _ => content.inspect(&bytes, limits, interaction.as_mut(), target.path(), reader, inspection.as_mut()),
-        };
-        told!(self, body(content, &bytes, limits, checked.as_ref().err().copied()));
-        let checked = checked?;
-        if let Some(inspection) = &inspection {
-            let heeded = self.heed(&route.clone(), Findings::of(inspection, checked.inspected));
-            told!(self, inspected_body(&judged, content, &bytes, heeded.err()));
-            heeded?;
-        }
-        if checked.overwrites_by_part {
-            told!(self, partial());
-            return Err(Rule::PartialResource.into());
-        }
-        let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));
-        let Checked { searches, entries, .. } = checked;
-        Ok((judged, Body { content, bytes, shaped, searches, entries, asked }))
-    }
-
-    /// A body was announced and had nothing in it.
-    fn judge_empty(&mut self, judged: Judged, host: &Host<'_>) -> Result<Effects, Reason> {
-        let grant = self.decide(&judged)?;
-        self.validate_empty(&judged)?;
-        self.let_through(judged, grant, None, None, host)
+        self.await_body(judged, head)
     }
 
     /// The last word on a request: what of the answer the caller may see, then what of the body is sent on. The head is
     /// given unless what it asks for was noted before, since it was held.
-    fn let_through(
+    pub(super) fn let_through(
         &mut self,
         judged: Judged,
         grant: Grant,
@@ -378,7 +254,7 @@ impl Exchange {
     }
 
     /// Asks the rules.
-    fn decide(&mut self, judged: &Judged) -> Result<Grant, Reason> {
+    pub(super) fn decide(&mut self, judged: &Judged) -> Result<Grant, Reason> {
         let decision = judged.route.rules.judge(&*judged.principal, &judged.facts());
         told!(self, rules(judged, &decision));
         match decision {

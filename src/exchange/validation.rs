@@ -209,7 +209,9 @@ impl Checks {
         };
         match (content.layout, schemas) {
             // A patch of a resource that has a schema says nothing that the schema could judge.
-            (Layout::Json, Schemas::ByType(_)) if content.is_patch || patches(judged) => {
+            (Layout::Json, Schemas::ByType(_))
+                if content.is_patch || judged.interaction.as_ref().is_some_and(Interaction::patches) =>
+            {
                 match judged.interaction.as_ref() {
                     Some(interaction) if interaction.resource().is_some_and(|kind| !schemas.names(kind)) => Ok(()),
                     _ => Err(Rule::UnsupportedMediaType.into()),
@@ -230,17 +232,13 @@ impl Checks {
     }
 }
 
-fn patches(judged: &Judged) -> bool {
-    let is_patch = |interaction: &Interaction| *interaction.act() == Act::Rest(InteractionKind::Patch);
-    judged.interaction.as_ref().is_some_and(is_patch)
-}
-
 /// Whether an entry of a Bundle is a patch of something that a schema is about.
 fn changes_described(judged: &Judged, schemas: &Schemas) -> bool {
-    judged.interaction.iter().flat_map(Interaction::entries).any(|entry| {
-        *entry.interaction.act() == Act::Rest(InteractionKind::Patch)
-            && entry.interaction.resource().is_none_or(|kind| schemas.names(kind))
-    })
+    judged
+        .interaction
+        .iter()
+        .flat_map(Interaction::entries)
+        .any(|entry| entry.interaction.patches() && entry.interaction.resource().is_none_or(|kind| schemas.names(kind)))
 }
 
 /// Refuses a name that stands in a query and in the form beside it.

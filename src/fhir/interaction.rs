@@ -233,6 +233,12 @@ impl Interaction {
         self.resource == Some(resource) && matches!(self.act, Act::Rest(kind) if InteractionKinds::WRITES.contains(kind))
     }
 
+    /// Whether a resource that is there is changed by a document that says how.
+    #[must_use]
+    pub fn patches(&self) -> bool {
+        self.act == Act::Rest(InteractionKind::Patch)
+    }
+
     /// Whether a resource that is there is changed.
     #[must_use]
     pub fn overwrites(&self) -> bool {

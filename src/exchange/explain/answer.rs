@@ -49,8 +49,8 @@ impl Trail {
         self.add(Step::new(Part::Body, "max_body", found, format!("bytes of body: {size} of at most {limit}")).at(pointer));
     }
 
-    /// A body, or none, where there has to be the other.
-    pub(in crate::exchange) fn size(&mut self, rule: Rule) {
+    /// A body is refused for what it is, whatever it says.
+    pub(in crate::exchange) fn kind_of_body(&mut self, rule: Rule) {
         let reason = Reason::from(rule);
         self.add(Step::new(Part::Body, "content", Found::Refuses(reason), reason.text()));
     }
