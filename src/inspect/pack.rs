@@ -57,8 +57,8 @@ const EXAMPLES: &[(&str, &str)] = &[
 const PROGRAM_SIZE: usize = 512 << 10;
 const CACHE_SIZE: usize = 256 << 10;
 
-/// Up to this length a value of plain bytes alone is done with: no rule holds for less,
-/// but those of which a literal is all of the value.
+/// Below this length a value of plain bytes alone is judged only where a literal is all of it: most values are such, and few
+/// attacks are. A word of an attack that stands alone beside other plain bytes (`xdmp:eval`) passes for it.
 pub(super) const PLAIN_LENGTH: usize = 40;
 
 /// The most sets of bytes that rules without literals ask for.
