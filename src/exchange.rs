@@ -42,6 +42,7 @@ mod reason;
 mod reply;
 mod request;
 mod route;
+mod scan;
 mod validation;
 mod waiting;
 

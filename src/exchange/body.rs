@@ -1,22 +1,21 @@
 //! The request's body: that it is what its content type says, within limits, and what in it the rules have to know.
 //!
 //! A body is read once, when it is whole, from Envoy's buffer. JSON is checked to the last byte; on `fhir` routes the
-//! same pass finds what changes the meaning of the request: a Bundle's type and the requests in it (FHIR R4 section
-//! 3.1.0.11), references that are searches, and tags that say a resource is not all there ([`super::partial`]), which
-//! must not be written over the whole. A creation may have them: it takes nothing from anybody. A form adds its parameters
-//! to a search. Bodies in parts have rules of their own ([`super::parts`]). Everything else is opaque and passes only if the
+//! same pass finds what changes the meaning of the request ([`super::scan`]). A resource that says it is not all there must
+//! not be written over the whole; a creation may be one: it takes nothing from anybody. A form adds its parameters to a
+//! search. Bodies in parts have rules of their own ([`super::parts`]). Everything else is opaque and passes only if the
 //! route lists its type.
 
 use super::effect::Change;
 use super::forward;
-use super::partial::Coding;
 use super::reason::{Reason, Rule};
 use super::route::Route;
-use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
+use super::scan::{Scan, complete, overwrites_by_part};
+use crate::fhir::{Awaits, Interaction, ResourceType};
 use crate::http::multipart::Boundary;
 use crate::http::{Headers, JsonLayout, MediaType, query};
 use crate::inspect::{BodyInspection, Inspection, Target, Unjudged, judge_query};
-use crate::json::{self, Event, Value};
+use crate::json::{self, Event};
 use crate::validate::Shape;
 
 /// What a body says it is.
@@ -58,37 +57,6 @@ impl Checked {
     pub(super) fn inspected(inspected: Result<(), Unjudged>) -> Self {
         Self { overwrites_by_part: false, inspected, searches: Vec::new(), entries: 0 }
     }
-}
-
-/// What in a FHIR body the rules have to know.
-#[derive(Debug, Default)]
-struct Findings {
-    /// The `resourceType` of the root.
-    resource_type: Option<String>,
-    /// `Bundle.type`, where the body is a Bundle.
-    bundle_type: Option<String>,
-    /// `Bundle.entry.request` of each entry that has one.
-    entries: Vec<Entry>,
-    /// Whether a Bundle entry has no request of its own.
-    has_bare_entries: bool,
-    /// Each `reference` that is a search.
-    conditional_references: Vec<String>,
-    /// The names of the parameters, where the body is Parameters.
-    parameters: Vec<String>,
-    /// Whether a resource says that it is not all there.
-    is_partial: bool,
-}
-
-/// An element of `Bundle.entry`: its `request`, and the type of its `resource`.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Entry {
-    has_request: bool,
-    method: String,
-    url: String,
-    if_none_exist: Option<String>,
-    resource_type: Option<String>,
-    /// Whether its resource, or one in it, says that it is not all there.
-    is_partial: bool,
 }
 
 impl Content {
@@ -250,38 +218,6 @@ fn walk_again(text: &[u8], limits: &json::Limits, inspected: &mut BodyInspection
 /// Looks at nothing. One function for all, so that the walk with it is once in the module.
 fn look_at_nothing(_: Event<'_>) {}
 
-/// Whether a resource that says it is not all there would be written over another.
-fn overwrites_by_part(interaction: &Interaction, findings: &Findings) -> bool {
-    let mut entries = findings.entries.iter().zip(interaction.entries());
-    let in_entry = entries.any(|(found, entry)| found.is_partial && entry.interaction.overwrites());
-    in_entry || (findings.is_partial && interaction.overwrites())
-}
-
-/// Adds to an interaction what the body says of it.
-fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
-    findings.conditional_references.iter().for_each(|reference| interaction.note_conditional_reference(reference));
-    if matches!(interaction.act(), Act::Operation(_)) {
-        findings.parameters.iter().for_each(|name| interaction.note_parameter(name));
-    }
-    let expected = interaction.body_type().map(ResourceType::name);
-    if expected.is_some() && findings.resource_type.as_deref() != expected {
-        return Err(Rule::MalformedBody.into());
-    }
-    if interaction.awaits() != Awaits::Bundle {
-        return Ok(());
-    }
-    let kind = findings.bundle_type.as_deref().and_then(BundleKind::parse).ok_or(Rule::MalformedBody)?;
-    if findings.has_bare_entries {
-        return Err(Rule::MalformedBody.into());
-    }
-    let requests = findings.entries.iter().map(|entry| {
-        let Entry { has_request: _, method, url, if_none_exist, resource_type, is_partial: _ } = entry;
-        let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
-        EntryRequest { method, url, if_none_exist, resource_type }
-    });
-    Ok(interaction.read_bundle(kind, path, requests)?)
-}
-
 /// Why JSON of a client's is refused.
 pub(super) fn refusal(error: json::Error) -> Reason {
     use json::Error;
@@ -290,153 +226,4 @@ pub(super) fn refusal(error: json::Error) -> Reason {
         Error::TooDeep | Error::TooManyKeys | Error::LongKey | Error::LongString | Error::LongNumber => Rule::JsonLimit,
     }
     .into()
-}
-
-/// Reads the events of a FHIR body.
-#[derive(Default)]
-struct Scan {
-    findings: Findings,
-    /// The keys of the open containers; `None` for an element of an array.
-    path: Vec<Option<Box<str>>>,
-    entry: Entry,
-    coding: Coding,
-}
-
-impl Scan {
-    fn visit(&mut self, event: Event<'_>) {
-        match event.value {
-            Value::Object | Value::Array => {
-                self.path.push(event.key.map(Box::from));
-                if self.is_at(&["entry", "*"]) {
-                    self.entry = Entry::default();
-                } else if self.is_at(&["entry", "*", "request"]) {
-                    self.entry.has_request = true;
-                } else if Coding::is_at(&self.path) {
-                    self.coding = Coding::default();
-                }
-            }
-            Value::End => {
-                if self.is_at(&["entry", "*"]) {
-                    let entry = std::mem::take(&mut self.entry);
-                    self.findings.has_bare_entries |= !entry.has_request;
-                    self.findings.entries.push(entry);
-                } else if Coding::is_at(&self.path) && std::mem::take(&mut self.coding).says_partial() {
-                    self.findings.is_partial = true;
-                    self.entry.is_partial = true;
-                }
-                self.path.pop();
-            }
-            Value::String(text) => self.string(event.key, text),
-            Value::Number(_) | Value::Bool(_) | Value::Null => (),
-        }
-    }
-
-    fn string(&mut self, key: Option<&str>, text: &str) {
-        let Some(key) = key else { return };
-        let is_reference = key == "reference" || key.ends_with("Reference");
-        if is_reference && text.contains('?') {
-            self.findings.conditional_references.push(text.to_owned());
-        }
-        if Coding::is_at(&self.path) {
-            self.coding.read(key, text);
-        }
-        match key {
-            "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
-            "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
-            "resourceType" if self.is_at(&["entry", "*", "resource"]) => self.entry.resource_type = Some(text.to_owned()),
-            "name" if self.is_at(&["parameter", "*"]) => self.findings.parameters.push(text.to_owned()),
-            "method" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.method),
-            "url" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.url),
-            "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
-            _ => (),
-        }
-    }
-
-    /// Whether the innermost open container stands at this place below the root.
-    fn is_at(&self, place: &[&str]) -> bool {
-        let steps = self.path.get(1..).unwrap_or_default();
-        steps.len() == place.len()
-            && steps.iter().zip(place).all(|(step, wanted)| match step {
-                Some(key) => &**key == *wanted,
-                None => *wanted == "*",
-            })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scan(body: &str) -> Findings {
-        let mut scan = Scan::default();
-        json::walk(body.as_bytes(), &json::Limits::default(), |event| scan.visit(event)).unwrap();
-        scan.findings
-    }
-
-    #[test]
-    fn the_requests_of_a_transaction_are_found_whatever_the_order() {
-        let found = scan(
-            r#"{"entry": [
-                {"request": {"url": "Patient/1", "method": "DELETE"}},
-                {"resource": {"resourceType": "Patient", "request": {"method": "GET"}}},
-                {"request": {"ifNoneExist": "identifier=x", "method": "POST", "url": "Patient"}}],
-                "type": "transaction", "resourceType": "Bundle"}"#,
-        );
-        assert_eq!(found.bundle_type.as_deref(), Some("transaction"));
-        let [first, bare, last] = found.entries.as_slice() else { panic!("three entries") };
-        assert_eq!((first.method.as_str(), first.url.as_str()), ("DELETE", "Patient/1"));
-        assert_eq!((bare.has_request, bare.resource_type.as_deref()), (false, Some("Patient")));
-        assert!(last.if_none_exist.is_some() && found.has_bare_entries);
-    }
-
-    #[test]
-    fn a_tag_that_says_partial_is_found_wherever_a_resource_may_stand() {
-        let coding = r#"{"code": "REDACTED", "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"}"#;
-        let bare = r#"{"system": null, "extension": [{"code": "x", "system": "urn:x"}], "code": "SUBSETTED"}"#;
-        let escaped = r#"{"\u0063ode": "M\u0041SKED"}"#;
-        for tag in [coding, bare, escaped] {
-            for (body, in_entry) in [
-                (format!(r#"{{"meta": {{"security": [{{"code": "R"}}, {tag}]}}}}"#), false),
-                (format!(r#"{{"meta": {{"tag": [{tag}, {{"code": "R"}}]}}}}"#), false),
-                (format!(r#"{{"meta": {{"security": {tag}}}}}"#), false),
-                (format!(r#"{{"m\u0065ta": {{"tag": [{tag}]}}}}"#), false),
-                (format!(r#"{{"contained": [{{"meta": {{"security": [{tag}]}}}}]}}"#), false),
-                (format!(r#"{{"entry": [{{"resource": {{"meta": {{"security": [{tag}]}}}}}}]}}"#), true),
-                (format!(r#"{{"entry": [{{"resource": {{"contained": [{{"meta": {{"tag": [{tag}]}}}}]}}}}]}}"#), true),
-            ] {
-                let found = scan(&body);
-                let entry = found.entries.first().is_some_and(|entry| entry.is_partial);
-                assert_eq!((found.is_partial, entry), (true, in_entry), "{body}");
-            }
-            for body in [
-                format!(r#"{{"security": [{tag}]}}"#),
-                format!(r#"{{"meta": {{"profile": [{tag}]}}}}"#),
-                format!(r#"{{"meta": {{"security": [{{"extension": [{tag}], "code": "R"}}]}}}}"#),
-            ] {
-                assert!(!scan(&body).is_partial, "{body}");
-            }
-        }
-        for other in [
-            r#"{"code": "REDACTED", "system": "urn:other"}"#,
-            r#"{"code": "redacted"}"#,
-            r#"{"code": "R"}"#,
-            r#"{"display": "REDACTED"}"#,
-            r#"{"code": ["REDACTED"]}"#,
-            "{}",
-        ] {
-            assert!(!scan(&format!(r#"{{"meta": {{"security": [{other}]}}}}"#)).is_partial, "{other}");
-        }
-        // What one coding says is not another's.
-        assert!(!scan(r#"{"meta": {"tag": [{"code": "MASKED", "system": "urn:x"}, {"display": "x"}]}}"#).is_partial);
-        let second = r#"{"entry": [{"resource": {}}, {"resource": {"meta": {"tag": [{"code": "MASKED"}]}}}]}"#;
-        let entries: Vec<bool> = scan(second).entries.iter().map(|entry| entry.is_partial).collect();
-        assert_eq!(entries, [false, true]);
-    }
-
-    #[test]
-    fn a_reference_that_is_a_search_is_found_at_any_depth() {
-        let found = |body| scan(body).conditional_references;
-        assert_eq!(found(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#), ["Patient?identifier=1"]);
-        assert!(found(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).is_empty());
-    }
 }
