@@ -12,6 +12,18 @@ WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\
 TOOLS := target/tools
 WASM_TARGETS := wasm32-wasip1 wasm32-unknown-unknown
 
+# The stack. STACK is `pull` or `local` (no registry needed); `auto` takes what can be had. GLOBAL_LIMIT=1 adds a rate limit
+# service for all Envoys together, which has to be pulled.
+STACK ?= auto
+STACK_POLICY ?= policies/hospital/policy.json
+GLOBAL_LIMIT ?=
+COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p carewarden
+STACK_MARK := target/stack.local
+stack = $(COMPOSE) -f envoy/docker-compose.yml $(if $(wildcard $(STACK_MARK)),-f envoy/docker-compose.local.yml) \
+	$(if $(GLOBAL_LIMIT),--profile global-limit)
+# What `make smoke` tries: the stack, or a deployment of yours.
+TARGET ?=
+
 # What `make bench` measures.
 ROWS ?= all
 BESIDE ?=
@@ -25,7 +37,7 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy oidc examples certs policy demo run test fuzz lint bench tables clean
+.PHONY: help targets module envoy oidc examples certs policy demo run up smoke down logs test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +60,28 @@ demo: module envoy certs ## a tour: a real Envoy with the module in it guards a 
 
 run: module envoy certs ## the demo's stack, kept up until Ctrl-C
 	cargo run --quiet --example demo -- --keep
+
+up: module certs ## start Envoy, a FHIR server, an identity provider, Prometheus and Grafana under Docker
+	@$(MAKE) --no-print-directory policy POLICY=$(STACK_POLICY)
+	@rm -f $(STACK_MARK)
+	@case $(STACK) in \
+		pull) ;; \
+		local) touch $(STACK_MARK) ;; \
+		*) $(COMPOSE) -f envoy/docker-compose.yml pull --quiet || \
+			{ touch $(STACK_MARK); echo "The images cannot be pulled; local ones take their place (envoy/docker-compose.local.yml)."; } ;; \
+	esac
+	@if [ -e $(STACK_MARK) ]; then $(MAKE) --no-print-directory local-images; fi
+	@$(MAKE) --no-print-directory start-stack
+
+smoke: ## try the stack from outside, or a deployment of yours: TARGET=https://fhir.example.org
+	cargo run --quiet --example smoke -- $(TARGET)
+
+down: ## end the stack, and remove what it kept
+	$(stack) down --volumes --remove-orphans --timeout 5
+	@rm -f $(STACK_MARK)
+
+logs: ## follow what the stack says; the audit records are in Envoy's access log
+	$(stack) logs --follow
 
 test: module envoy oidc examples $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
@@ -92,6 +126,16 @@ endif
 # DEFINITIONS holds profiles-types.json and profiles-resources.json of FHIR 4.0.1; the example says where they come from.
 tables: ## make src/fhir/elements/r4.rs from the definitions of R4 in DEFINITIONS
 	cargo run --quiet --example tables -- $(DEFINITIONS)
+
+.PHONY: local-images start-stack
+local-images: envoy oidc
+	cargo build --quiet --example fhir_server
+	sh envoy/compose/images.sh "$$(target/envoy/bin/python -c 'import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), "_bin/envoy"))')" \
+		target/debug/examples/fhir_server
+
+# A second make, since which files the stack is made of is settled only now.
+start-stack:
+	GLOBAL_LIMIT_PERCENT=$(if $(GLOBAL_LIMIT),100,0) $(stack) up --detach --remove-orphans
 
 clean: ## remove all that was made or installed
 	rm -rf target envoy/certs envoy/filter.yaml

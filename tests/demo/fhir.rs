@@ -20,14 +20,14 @@ pub(crate) fn answer(request: &Seen) -> Reply {
     let path = request.path.split('?').next().unwrap_or_default();
     let steps: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (request.method.as_str(), steps.as_slice()) {
-        ("GET", ["fhir", "metadata"]) => fhir(200, &capabilities()),
+        ("GET", ["fhir", "metadata"]) => reply(200, &capabilities()),
         ("GET", ["export", "Patient.ndjson"]) => export(),
-        ("GET", ["fhir", "Patient", id, "$everything"]) => fhir(200, &bundle(|own| is_about(own, id))),
+        ("GET", ["fhir", "Patient", id, "$everything"]) => reply(200, &bundle(|own| is_about(own, id))),
         ("GET" | "HEAD", ["fhir", kind, id]) => {
             let found = resources().into_iter().find(|own| own.value["resourceType"] == *kind && own.value["id"] == *id);
-            found.map_or_else(not_found, |resource| fhir(200, &resource.text))
+            found.map_or_else(not_found, |resource| reply(200, &resource.text))
         }
-        ("GET", ["fhir", kind]) => fhir(200, &bundle(|own| own["resourceType"] == *kind)),
+        ("GET", ["fhir", kind]) => reply(200, &bundle(|own| own["resourceType"] == *kind)),
         ("POST", ["fhir", kind]) => created(kind, &request.body),
         _ => not_found(),
     }
@@ -67,10 +67,10 @@ fn export() -> Reply {
 
 fn created(kind: &str, body: &[u8]) -> Reply {
     let Ok(mut resource) = serde_json::from_slice::<Value>(body) else {
-        return fhir(400, &outcome("structure", "no JSON"));
+        return reply(400, &outcome("structure", "no JSON"));
     };
     resource["id"] = json!("new-1");
-    fhir(201, &resource.to_string()).header("location", format!("/fhir/{kind}/new-1/_history/1"))
+    reply(201, &resource.to_string()).header("location", format!("/fhir/{kind}/new-1/_history/1"))
 }
 
 fn capabilities() -> String {
@@ -81,16 +81,17 @@ fn capabilities() -> String {
     statement.to_string()
 }
 
-fn not_found() -> Reply {
-    fhir(404, &outcome("not-found", "no such resource"))
+pub(crate) fn not_found() -> Reply {
+    reply(404, &outcome("not-found", "no such resource"))
 }
 
-fn outcome(code: &str, text: &str) -> String {
+pub(crate) fn outcome(code: &str, text: &str) -> String {
     let issue = json!({ "severity": "error", "code": code, "diagnostics": text });
     json!({ "resourceType": "OperationOutcome", "issue": [issue] }).to_string()
 }
 
-fn fhir(status: u16, body: &str) -> Reply {
+/// An answer in FHIR JSON.
+pub(crate) fn reply(status: u16, body: &str) -> Reply {
     Reply::new(status).header("content-type", "application/fhir+json").header("etag", "W/\"1\"").body(body)
 }
 

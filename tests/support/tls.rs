@@ -52,6 +52,54 @@ impl Identity {
     }
 }
 
+/// A certificate authority that signs.
+pub struct Authority {
+    /// Its certificate, as PEM.
+    pub certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Makes a new one.
+    pub fn generate() -> Result<Self, rcgen::Error> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, "Carewarden development CA");
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Self { certificate, issuer: Issuer::new(params, key) })
+    }
+
+    /// Signs for a server of these host names and addresses.
+    pub fn server(&self, names: &[&str]) -> Result<Identity, rcgen::Error> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "Carewarden development server");
+        self.sign(params)
+    }
+
+    /// Signs for a client.
+    pub fn client(&self, client: &ClientName) -> Result<Identity, rcgen::Error> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        if let Some((name, organisation)) = client.subject {
+            params.distinguished_name.push(DnType::OrganizationName, organisation);
+            params.distinguished_name.push(DnType::CommonName, name);
+        }
+        let uris = client.uris.iter().map(|uri| Ok(SanType::URI((*uri).try_into()?)));
+        let hosts = client.hosts.iter().map(|host| Ok(SanType::DnsName((*host).try_into()?)));
+        params.subject_alt_names = uris.chain(hosts).collect::<Result<_, rcgen::Error>>()?;
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Result<Identity, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem() })
+    }
+}
+
 impl Certificates {
     /// Makes a new authority and a certificate for these host names and addresses.
     pub fn generate(names: &[&str]) -> Result<Self, rcgen::Error> {
@@ -60,41 +108,10 @@ impl Certificates {
 
     /// The same, with certificates of clients that the authority signed, too.
     pub fn with_clients(names: &[&str], clients: &[ClientName]) -> Result<Self, rcgen::Error> {
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        authority.distinguished_name.push(DnType::CommonName, "Carewarden development CA");
-        let authority_key = KeyPair::generate()?;
-        let authority_certificate = authority.self_signed(&authority_key)?;
-
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let mut server = CertificateParams::new(names)?;
-        server.distinguished_name.push(DnType::CommonName, "Carewarden development server");
-        let server_key = KeyPair::generate()?;
-        let issuer = Issuer::new(authority, authority_key);
-        let server_certificate = server.signed_by(&server_key, &issuer)?;
-        let sign = |client: &ClientName| {
-            let mut certificate = CertificateParams::default();
-            certificate.distinguished_name = DistinguishedName::new();
-            if let Some((name, organisation)) = client.subject {
-                certificate.distinguished_name.push(DnType::OrganizationName, organisation);
-                certificate.distinguished_name.push(DnType::CommonName, name);
-            }
-            let uris = client.uris.iter().map(|uri| Ok(SanType::URI((*uri).try_into()?)));
-            let hosts = client.hosts.iter().map(|host| Ok(SanType::DnsName((*host).try_into()?)));
-            certificate.subject_alt_names = uris.chain(hosts).collect::<Result<_, rcgen::Error>>()?;
-            let key = KeyPair::generate()?;
-            let certificate = certificate.signed_by(&key, &issuer)?.pem();
-            Ok(Identity { certificate, key: key.serialize_pem() })
-        };
-        let clients = clients.iter().map(sign).collect::<Result<_, rcgen::Error>>()?;
-
-        Ok(Self {
-            authority: authority_certificate.pem(),
-            server: server_certificate.pem(),
-            server_key: server_key.serialize_pem(),
-            clients,
-        })
+        let authority = Authority::generate()?;
+        let Identity { certificate: server, key: server_key } = authority.server(names)?;
+        let clients = clients.iter().map(|client| authority.client(client)).collect::<Result<_, rcgen::Error>>()?;
+        Ok(Self { authority: authority.certificate, server, server_key, clients })
     }
 
     /// Writes `ca.crt`, `server.crt` and `server.key` into a directory.

@@ -27,6 +27,7 @@ struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
     otherwise: Otherwise,
     seen: Mutex<Vec<Seen>>,
+    remembers: bool,
 }
 
 /// Answers what no reply was set for.
@@ -58,10 +59,21 @@ impl Upstream {
 
     /// Starts a server on a port of loopback, which answers by itself what it is not told how to answer.
     pub fn serving(port: u16, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
+        Self::listen(SocketAddr::from(([127, 0, 0, 1], port)), true, Box::new(otherwise))
+    }
+
+    /// Starts a server on any address, which does not remember what it saw: for long runs.
+    pub fn forgetful(
+        address: SocketAddr,
+        otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::listen(address, false, Box::new(otherwise))
+    }
+
+    fn listen(address: SocketAddr, remembers: bool, otherwise: Otherwise) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let otherwise = Box::new(otherwise);
-        let shared = Arc::new(Shared { replies: Mutex::default(), otherwise, seen: Mutex::default() });
+        let shared = Arc::new(Shared { replies: Mutex::default(), otherwise, seen: Mutex::default(), remembers });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -105,7 +117,9 @@ impl Shared {
             let to_head = method == "HEAD";
             let seen = Seen { method, path, headers, body, trailers: trailers.unwrap_or_default() };
             let reply = self.reply(&seen);
-            lock(&self.seen).push(seen);
+            if self.remembers {
+                lock(&self.seen).push(seen);
+            }
             if !whole || reply.play(stream, to_head).is_err() || reply.closes {
                 break;
             }
