@@ -91,3 +91,24 @@ fn a_client_has_a_rate_of_its_own_and_an_address_too() {
     assert_eq!(statuses(RESEARCH, "/inside/list", 4), [200, 200, 200, 429]);
     assert_eq!(statuses("no such key", "/members/list", 2), [401, 429]);
 }
+
+/// Every setting of `envoy/envoy.yaml` stands in the stack's configuration too, in the same order; but for addresses.
+#[test]
+fn the_stack_runs_what_is_recommended() {
+    let settings = |yaml: &'static str| {
+        yaml.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect::<Vec<_>>()
+    };
+    let recommended = settings(include_str!("../../envoy/envoy.yaml"));
+    let mut stack = settings(include_str!("../../envoy/compose/envoy.yaml")).into_iter();
+    let elsewhere = [
+        (
+            "socket_address: { address: 127.0.0.1, port_value: 8443 }",
+            "socket_address: { address: 0.0.0.0, port_value: 8443 }",
+        ),
+        ("socket_address: { address: 127.0.0.1, port_value: 8080 }", "socket_address: { address: fhir, port_value: 8080 }"),
+    ];
+    for line in recommended {
+        let own = elsewhere.iter().find(|(from, _)| *from == line).map_or(line, |(_, to)| to);
+        assert!(stack.any(|other| other == own), "the stack's configuration lacks, or has elsewhere: {own}");
+    }
+}

@@ -33,16 +33,23 @@ pub struct Client {
     address: SocketAddr,
     /// The authority to trust, as PEM; plain HTTP without one.
     authority: Option<Arc<str>>,
+    /// The name that the server has to prove.
+    name: Arc<str>,
     identity: Option<Arc<Identity>>,
 }
 
 impl Client {
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, authority: None, identity: None }
+        Self { address, authority: None, name: SERVER_NAME.into(), identity: None }
     }
 
     pub fn tls(address: SocketAddr, authority: &str) -> Self {
-        Self { address, authority: Some(authority.into()), identity: None }
+        Self::named(address, authority, SERVER_NAME)
+    }
+
+    /// A client of a server that proves this name.
+    pub fn named(address: SocketAddr, authority: &str, name: &str) -> Self {
+        Self { address, authority: Some(authority.into()), name: name.into(), identity: None }
     }
 
     /// The same client with a certificate of its own.
@@ -93,7 +100,7 @@ impl Client {
         stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
         stream.set_nodelay(true).expect("no delay");
         let Some(authority) = &self.authority else { return Box::new(stream) };
-        let name = ServerName::try_from(SERVER_NAME).expect("a server name");
+        let name = ServerName::try_from(self.name.to_string()).expect("a server name");
         let connection = ClientConnection::new(tls::client(authority, b"http/1.1", self.identity.as_deref()), name)
             .expect("a TLS client");
         Box::new(StreamOwned::new(connection, stream))
@@ -105,7 +112,7 @@ impl Client {
             let stream = tokio::net::TcpStream::connect(self.address).await.expect("the proxy accepts connections");
             let Some(authority) = &self.authority else { return h2::exchange(stream, "http", request, each).await };
             let connector = tokio_rustls::TlsConnector::from(tls::client(authority, b"h2", self.identity.as_deref()));
-            let name = ServerName::try_from(SERVER_NAME).expect("a server name");
+            let name = ServerName::try_from(self.name.to_string()).expect("a server name");
             let stream = connector.connect(name, stream).await.expect("a TLS handshake");
             h2::exchange(stream, "https", request, each).await
         };

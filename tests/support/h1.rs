@@ -30,6 +30,22 @@ pub fn write_request(to: &mut impl Write, request: &Request) -> io::Result<()> {
     to.flush()
 }
 
+/// Sends a request without a body on a connection that stays open, and reads the answer.
+pub fn converse(connection: &mut BufReader<impl Read + Write>, request: &Request) -> Response {
+    let Request { method, path, host, headers, .. } = request;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n").into_bytes();
+    write_fields(&mut head, headers);
+    head.extend_from_slice(b"\r\n");
+    let to = connection.get_mut();
+    if to.write_all(&head).and_then(|()| to.flush()).is_err() {
+        return Response { end: End::Cut, ..Response::default() };
+    }
+    let mut body = Vec::new();
+    let mut response = read_response(connection, method == "HEAD", &mut |piece| body.extend_from_slice(piece));
+    response.body = body;
+    response
+}
+
 /// Appends header lines.
 pub fn write_fields(to: &mut Vec<u8>, fields: &Fields) {
     for (name, value) in fields {

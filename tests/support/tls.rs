@@ -123,12 +123,13 @@ impl Certificates {
     }
 }
 
-/// A client that trusts only this authority and asks for one protocol (`h2` or `http/1.1`). It shows a certificate where it
+/// A client that trusts only these authorities and asks for one protocol (`h2` or `http/1.1`). It shows a certificate where it
 /// has one and is asked for it.
 pub fn client(authority_pem: &str, protocol: &[u8], identity: Option<&Identity>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(authority_pem.as_bytes()).expect("the authority is PEM");
-    roots.add(authority).expect("the authority is a certificate");
+    for authority in CertificateDer::pem_slice_iter(authority_pem.as_bytes()) {
+        roots.add(authority.expect("authorities are PEM")).expect("an authority is a certificate");
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.expect("ring speaks TLS").with_root_certificates(roots);

@@ -63,10 +63,7 @@ impl Upstream {
     }
 
     /// Starts a server on any address, which does not remember what it saw: for long runs.
-    pub fn forgetful(
-        address: SocketAddr,
-        otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    pub fn forgetful(address: SocketAddr, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
         Self::listen(address, false, Box::new(otherwise))
     }
 
