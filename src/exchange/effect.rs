@@ -15,8 +15,9 @@ pub struct Effects {
     pub body: Option<Vec<u8>>,
     /// Whether the trailers at hand are taken off.
     pub drop_trailers: bool,
-    /// Who asks, for Envoy's rate limits; said once, when the request is let through.
-    pub caller: Option<Rc<str>>,
+    /// What Envoy's rate limits may tell requests apart by, as names and values of filter state; said once, when the
+    /// request is let through.
+    pub descriptors: Vec<(&'static str, Rc<str>)>,
     /// What happens to the stream.
     pub next: Next,
 }

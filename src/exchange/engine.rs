@@ -19,7 +19,7 @@ use crate::identity::{self, CacheCounts, Providers, Requirement, TokenCache};
 use crate::inspect::{self, Pack};
 use crate::policy::diagnostic::{Code, Diagnostic, Report, Severity};
 use crate::policy::document::Node;
-use crate::policy::model::{self, Mode};
+use crate::policy::model::{self, Mode, RateLimitDescriptor};
 use crate::policy::{self, Env, Loaded};
 use crate::redact::{self, Narrative, Program};
 use crate::validate::schema;
@@ -43,6 +43,7 @@ struct Compiled {
     own_headers: OwnHeaders,
     pseudonyms: Option<Pseudonyms>,
     logs_records: bool,
+    rate_limit_descriptors: Vec<RateLimitDescriptor>,
 }
 
 /// What there is to reach in a policy.
@@ -101,6 +102,11 @@ impl Engine {
     #[must_use]
     pub fn logs_records(&self) -> bool {
         self.0.logs_records
+    }
+
+    /// What Envoy's rate limits are told of a request.
+    pub(super) fn rate_limit_descriptors(&self) -> &[RateLimitDescriptor] {
+        &self.0.rate_limit_descriptors
     }
 
     /// How many routes only record their refusals.
@@ -276,7 +282,23 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         own_headers,
         pseudonyms,
         logs_records: model.audit.log,
+        rate_limit_descriptors: rate_limit_descriptors(model, root, report),
     })
+}
+
+/// A limit that is keyed on what nobody ever says would limit nobody.
+fn rate_limit_descriptors(model: &model::Policy, root: &Node, report: &mut Report) -> Vec<RateLimitDescriptor> {
+    let at = root.key("rate_limit_descriptors");
+    for (index, descriptor) in model.rate_limit_descriptors.iter().enumerate() {
+        if model.rate_limit_descriptors.iter().take(index).any(|other| other == descriptor) {
+            report.error(at.item(index), Code::DuplicateName, "it is listed twice");
+        } else if *descriptor == RateLimitDescriptor::Subject && model.audit.key.is_none() {
+            report
+                .error(at.item(index), Code::InvalidValue, "subjects are told by their keyed hash, and there is no key")
+                .help("name a secret in `audit.key`");
+        }
+    }
+    model.rate_limit_descriptors.clone()
 }
 
 impl Compiler<'_> {

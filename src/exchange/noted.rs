@@ -6,10 +6,20 @@ use super::Exchange;
 use crate::fhir::{Interaction, ResourceType};
 use crate::http::{Headers, Method};
 use crate::identity::Principal;
+use crate::policy::model::RateLimitDescriptor;
 
 impl Exchange {
-    /// Who asks, as Envoy's rate limits tell callers apart.
-    pub(super) fn caller(&self, principal: &Principal) -> Rc<str> {
+    /// What Envoy's rate limits may tell requests apart by: what we established, never what a client says.
+    pub(super) fn descriptors(&self, principal: &Principal) -> Vec<(&'static str, Rc<str>)> {
+        let value = |descriptor: &RateLimitDescriptor| match descriptor {
+            RateLimitDescriptor::Client => Some(("carewarden.client", self.caller(principal))),
+            RateLimitDescriptor::Subject => Some(("carewarden.subject", self.record.subject.as_deref()?.into())),
+            RateLimitDescriptor::Route => Some(("carewarden.route", self.record.route.clone()?)),
+        };
+        self.engine.rate_limit_descriptors().iter().filter_map(value).collect()
+    }
+
+    fn caller(&self, principal: &Principal) -> Rc<str> {
         let by_subject = || {
             let subject = principal.subject.as_ref()?;
             Some(self.engine.pseudonyms()?.hash("subject", &[subject.as_bytes()]).into())

@@ -235,7 +235,7 @@ impl Exchange {
             changes = std::mem::take(&mut self.forged);
             body = None;
         }
-        Ok(Effects { changes, body, caller: Some(self.caller(&principal)), ..Effects::default() })
+        Ok(Effects { changes, body, descriptors: self.descriptors(&principal), ..Effects::default() })
     }
 
     /// The signed token for a request that is let through, where the policy asks for one.

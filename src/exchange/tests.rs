@@ -270,3 +270,29 @@ fn a_rule_whose_searches_take_nothing_is_told() {
         assert_eq!(found_in(rule, response), expected, "{rule} {response}");
     }
 }
+
+#[test]
+fn what_rate_limits_are_told_has_to_be_there_to_tell() {
+    let policy = |descriptors: &str, audit: &str| {
+        format!(
+            r#"{{"version": 1, "name": "p", "rate_limit_descriptors": {descriptors}, "audit": {audit},
+                "routes": [{{"name": "r", "match": {{"paths": ["/**"]}}, "authenticate": "none",
+                    "authorize": [{{"allow": {{}}}}]}}]}}"#
+        )
+    };
+    let secret = |_: &str| Some("an audit key of these tests, of 32 bytes".to_owned());
+    for (descriptors, audit, expected) in [
+        (r#"["client", "route"]"#, "{}", None),
+        (r#"["subject"]"#, r#"{"key": {"env": "KEY"}}"#, None),
+        ("[]", "{}", None),
+        (r#"["subject"]"#, "{}", Some("/rate_limit_descriptors/0")),
+        (r#"["client", "client"]"#, "{}", Some("/rate_limit_descriptors/1")),
+        (r#"["address"]"#, "{}", Some("/rate_limit_descriptors/0")),
+    ] {
+        let (engine, found) = Engine::load(policy(descriptors, audit).as_bytes(), &secret);
+        let errors = found.iter().filter(|found| found.severity == crate::policy::diagnostic::Severity::Error);
+        let places: Vec<&str> = errors.map(|found| found.pointer.as_str()).collect();
+        assert_eq!(places, Vec::from_iter(expected), "{descriptors} {audit}");
+        assert_eq!(engine.is_some(), expected.is_none());
+    }
+}

@@ -70,9 +70,30 @@ pub struct Policy {
     /// A signed token that tells the upstream who asks, so that it notices a request that came past Envoy. None when absent.
     #[serde(default)]
     pub identity_token: Option<IdentityToken>,
+    /// What Envoy's rate limits may tell requests that are let through apart by, each as filter state
+    /// `wasm.carewarden.…`: the client alone, unless it says so.
+    #[serde(default = "client_alone")]
+    #[schemars(extend("uniqueItems" = true))]
+    pub rate_limit_descriptors: Vec<RateLimitDescriptor>,
     /// What is recorded.
     #[serde(default)]
     pub audit: Audit,
+}
+
+/// What Envoy's rate limits may tell requests apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateLimitDescriptor {
+    /// The client application; without one the keyed hash of the subject, then the provider, or `anonymous`.
+    Client,
+    /// The keyed hash of the subject, as records have it; absent where there is none.
+    Subject,
+    /// The name of the policy's route.
+    Route,
+}
+
+fn client_alone() -> Vec<RateLimitDescriptor> {
+    vec![RateLimitDescriptor::Client]
 }
 
 /// Whether refusals are enforced.

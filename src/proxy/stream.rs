@@ -164,7 +164,7 @@ pub(super) fn give_up(message: Message, exchange: &RefCell<Exchange>) -> Action 
 
 /// Does what an exchange said about a message.
 pub(super) fn perform(message: Message, effects: Effects) -> Answer<Action> {
-    let Effects { changes, body, drop_trailers, caller, next } = effects;
+    let Effects { changes, body, drop_trailers, descriptors, next } = effects;
     for change in &changes {
         match change {
             Change::Set(name, value) => host::set_header(message.head(), name, value)?,
@@ -178,8 +178,8 @@ pub(super) fn perform(message: Message, effects: Effects) -> Answer<Action> {
     if drop_trailers {
         host::clear_headers(message.trailers())?;
     }
-    if let Some(caller) = caller {
-        host::set_property("carewarden.client", caller.as_bytes())?;
+    for (name, value) in descriptors {
+        host::set_property(name, value.as_bytes())?;
     }
     Ok(match next {
         Next::Continue => Action::Continue,

@@ -1,7 +1,7 @@
 //! The demo's FHIR server by itself, for the stack on machines that cannot pull HAPI FHIR: it keeps what is written to it,
 //! in memory, and takes audit events.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a stand-in may fail loudly, as tests do")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a stand-in may fail loudly, as tests do")]
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the end-to-end tests use the rest")]

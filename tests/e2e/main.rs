@@ -31,6 +31,10 @@ mod introspection;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limiter;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod mangled;
 #[cfg(test)]
 mod oidc;

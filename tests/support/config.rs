@@ -33,6 +33,8 @@ pub struct Options {
     pub behind: Option<Value>,
     /// Clusters beside that of the upstream.
     pub clusters: Vec<(String, SocketAddr)>,
+    /// Clusters that are spoken to in HTTP/2, as gRPC is.
+    pub grpc_clusters: Vec<(String, SocketAddr)>,
     /// How many workers serve.
     pub workers: usize,
     /// Clients that have certificates; with any, Envoy asks for certificates and validates those that are shown.
@@ -54,6 +56,7 @@ impl Default for Options {
             before: None,
             behind: None,
             clusters: Vec::new(),
+            grpc_clusters: Vec::new(),
             workers: 1,
             client_names: Vec::new(),
             require_client_certificate: false,
@@ -149,7 +152,14 @@ pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> 
 
 fn clusters(options: &Options, upstream: SocketAddr) -> Vec<Value> {
     let others = options.clusters.iter().map(|(name, address)| cluster(name, *address));
-    [cluster("upstream", upstream)].into_iter().chain(others).collect()
+    let grpc = options.grpc_clusters.iter().map(|(name, address)| {
+        let mut cluster = cluster(name, *address);
+        let protocol =
+            &mut cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+        protocol["explicit_http_config"] = json!({ "http2_protocol_options": {} });
+        cluster
+    });
+    [cluster("upstream", upstream)].into_iter().chain(others).chain(grpc).collect()
 }
 
 /// The discovery response that carries our filter.
