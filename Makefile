@@ -37,7 +37,7 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy oidc examples certs policy demo run up smoke down logs test fuzz lint bench tables clean
+.PHONY: help targets module envoy oidc examples certs policy demo run up smoke down reload logs test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -79,6 +79,9 @@ smoke: ## try the stack from outside, or a deployment of yours: TARGET=https://f
 down: ## end the stack, and remove what it kept
 	$(stack) down --volumes --remove-orphans --timeout 5
 	@rm -f $(STACK_MARK)
+
+reload: ## check and test STACK_POLICY, then hand it to the stack's Envoy, which takes it up without a restart
+	sh envoy/reload.sh $(STACK_POLICY)
 
 logs: ## follow what the stack says; the audit records are in Envoy's access log
 	$(stack) logs --follow
@@ -163,12 +166,8 @@ target/examples/node_modules/hl7.fhir.r4.examples/package.json:
 envoy/certs/server.crt:
 	cargo run --quiet --example certs -- envoy/certs
 
-# Moved into place, since that is what Envoy watches for.
 envoy/filter.yaml: envoy/filter.yaml.in $(POLICY) FORCE
-	cargo run --quiet -- build --output $@.policy $(POLICY)
-	sed 's/^/            /' $@.policy | sed -e '/@POLICY@/r /dev/stdin' -e '/@POLICY@/d' $< > $@.next
-	rm $@.policy
-	mv $@.next $@
+	sh envoy/render.sh $(POLICY) $@
 
 # Only the runner is needed, and speed matters little to it.
 $(TOOLS)/bin/wasm-bindgen-test-runner: Cargo.lock

@@ -49,6 +49,8 @@ mod records;
 #[cfg(test)]
 mod redaction;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod shipped;

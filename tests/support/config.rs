@@ -106,11 +106,16 @@ pub fn shipped(shipped: &Shipped<'_>, upstream: SocketAddr) -> String {
 
 /// `envoy/filter.yaml.in` with a policy in it, as `make policy` renders it.
 pub fn shipped_filter(module: &Path, policy: &str) -> String {
-    let template = include_str!("../../envoy/filter.yaml.in");
     let indented: String = policy.lines().map(|line| format!("            {line}\n")).collect();
+    shipped_template(module).replace("@POLICY@\n", &indented)
+}
+
+/// `envoy/filter.yaml.in` with this module.
+pub fn shipped_template(module: &Path) -> String {
+    let template = include_str!("../../envoy/filter.yaml.in");
     let built = "target/wasm32-wasip1/release/carewarden.wasm";
     assert!(template.contains("@POLICY@\n") && template.contains(built));
-    template.replace("@POLICY@\n", &indented).replace(built, &module.display().to_string())
+    template.replace(built, &module.display().to_string())
 }
 
 /// The bootstrap configuration. Ports are 0: the system picks them and the admin interface tells them.

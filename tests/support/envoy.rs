@@ -100,6 +100,16 @@ impl Envoy {
         first.expect("a supervisor has a child")
     }
 
+    /// The directory that it runs in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where its admin interface is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// The address of a listener, in the order of the configuration.
     pub fn listener(&self, index: usize) -> SocketAddr {
         let socket = &self.listeners["listener_statuses"][index]["local_address"]["socket_address"];
