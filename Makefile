@@ -37,13 +37,18 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module envoy oidc examples certs policy demo run up smoke down reload logs test fuzz lint bench tables clean
+.PHONY: help targets module trap envoy oidc examples certs policy demo run up smoke down reload logs test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 module: targets ## build the module for Envoy: target/wasm32-wasip1/release/carewarden.wasm
 	cargo build --lib --release --target wasm32-wasip1
+
+# As the tests of the WASI build compile it, so that little is compiled twice.
+trap: targets ## build a module that traps on request, for one test: target/trap/carewarden.wasm
+	cargo build --quiet --lib --target wasm32-wasip1 --features trap
+	mkdir -p target/trap && cp target/wasm32-wasip1/debug/carewarden.wasm target/trap/carewarden.wasm
 
 envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names one
 
@@ -86,7 +91,7 @@ reload: ## check and test STACK_POLICY, then hand it to the stack's Envoy, which
 logs: ## follow what the stack says; the audit records are in Envoy's access log
 	$(stack) logs --follow
 
-test: module envoy oidc examples $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
+test: module trap envoy oidc examples $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
 	cargo test --target wasm32-wasip1 --lib --test access --test identity --test redact
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm

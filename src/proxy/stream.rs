@@ -208,6 +208,8 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         let over_budget = self.shared.as_ref().is_some_and(|shared| shared.held_bytes.get() > HELD_BYTES_BUDGET);
+        #[cfg(feature = "trap")]
+        trap_if_asked();
         self.judge(Message::Request, |exchange, host| {
             if over_budget {
                 return exchange.turn_away(Rule::OverCapacity.into(), host.now_ns);
@@ -260,6 +262,15 @@ impl HttpContext for Stream {
         if shared.engine.logs_records() {
             log::info!("carewarden: {line}");
         }
+    }
+}
+
+/// What no request can make this module do, for the test of what happens then.
+#[cfg(feature = "trap")]
+fn trap_if_asked() {
+    if host::headers(Map::RequestHeaders).is_some_and(|headers| headers.single("x-trap").is_ok_and(|value| value.is_some()))
+    {
+        core::arch::wasm32::unreachable();
     }
 }
 

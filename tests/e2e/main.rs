@@ -21,6 +21,8 @@ mod described;
 #[cfg(test)]
 mod encodings;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod forgery;
 #[cfg(test)]
 mod identity;

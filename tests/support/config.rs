@@ -5,7 +5,7 @@
 //! while Envoy runs.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -41,6 +41,10 @@ pub struct Options {
     pub client_names: Vec<ClientName>,
     /// `require_client_certificate`.
     pub require_client_certificate: bool,
+    /// Another module than ours.
+    pub module: Option<PathBuf>,
+    /// How many connections Envoy accepts.
+    pub max_connections: Option<u64>,
     /// Envoy's log level.
     pub log_level: &'static str,
 }
@@ -60,6 +64,8 @@ impl Default for Options {
             workers: 1,
             client_names: Vec::new(),
             require_client_certificate: false,
+            module: None,
+            max_connections: None,
             log_level: "info",
         }
     }
@@ -145,14 +151,23 @@ pub fn bootstrap(options: &Options, files: &Files<'_>, upstream: SocketAddr) -> 
         }
         json!({ "name": name, "address": address("127.0.0.1", 0), "filter_chains": [chain] })
     };
-    json!({
+    let mut bootstrap = json!({
         "node": { "id": "test", "cluster": "test" },
         "admin": { "address": address("127.0.0.1", 0) },
         "static_resources": {
             "listeners": [listener("tls", Some(&tls)), listener("plain", None)],
             "clusters": clusters(options, upstream),
         },
-    })
+    });
+    if let Some(most) = options.max_connections {
+        let typed =
+            "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig";
+        let config = json!({ "@type": typed, "max_active_downstream_connections": most });
+        let monitor =
+            json!({ "name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": config });
+        bootstrap["overload_manager"] = json!({ "resource_monitors": [monitor] });
+    }
+    bootstrap
 }
 
 fn clusters(options: &Options, upstream: SocketAddr) -> Vec<Value> {

@@ -39,7 +39,7 @@ impl Envoy {
     /// Starts Envoy with the tests' configuration in front of the upstream and waits until it serves.
     pub fn start(options: Options, upstream: &Upstream) -> Self {
         let directory = fresh_directory();
-        let module = module();
+        let module = options.module.clone().unwrap_or_else(module);
         let files = Files { directory: &directory, module: &module };
         let filter = config::filter(&options, &files, &options.policy).to_string();
         let bootstrap = config::bootstrap(&options, &files, upstream.address).to_string();
@@ -126,7 +126,7 @@ impl Envoy {
     pub fn set_policy(&self, policy: &str) -> bool {
         let outcome = |what: &str| self.stat(&format!("extension_config_discovery.http_filter.carewarden.{what}"));
         let (taken, refused) = (outcome("update_success"), outcome("update_rejected"));
-        let module = module();
+        let module = self.options.module.clone().unwrap_or_else(module);
         let files = Files { directory: &self.directory, module: &module };
         // Envoy watches for files moved into place, so that it never reads half of one.
         write(&self.directory, "filter.next.json", &config::filter(&self.options, &files, policy).to_string());
