@@ -34,7 +34,7 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module image push verify registry envoy oidc examples certs policy demo run test fuzz lint bench \
+.PHONY: help targets module image push verify registry istio envoy oidc examples certs policy demo run test fuzz lint bench \
 	tables clean
 
 help: ## list what there is
@@ -63,6 +63,13 @@ registry: image target/python/installed ## push the image to a registry on loopb
 	done
 	target/python/bin/python tests/image/bill.py target/image/carewarden.cdx.json
 	cargo test --test registry
+
+istio: module envoy target/python/installed ## validate the manifests of envoy/istio, and run what they say in a real Envoy
+	@command -v kubectl >/dev/null || { echo "install kubectl, 1.25 or later: it renders the manifests" >&2; exit 1; }
+	cargo run --quiet -- check envoy/istio/fhir/policy envoy/istio/claims
+	cargo run --quiet -- test envoy/istio/fhir/policy envoy/istio/claims
+	target/python/bin/python tests/istio/validate.py target/istio
+	cargo test --test istio
 
 envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names one
 
