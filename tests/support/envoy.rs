@@ -72,6 +72,25 @@ impl Envoy {
         Self::run(command(&directory, "envoy.json", 1), directory, Options::default(), String::new())
     }
 
+    /// Starts Envoy with this bootstrap configuration, with files beside it, and secrets in its environment. It shows the
+    /// certificate of the server.
+    pub fn beside(
+        files: &[(&str, String)],
+        bootstrap: &Value,
+        certificates: &Certificates,
+        secrets: &[(&str, &str)],
+    ) -> Self {
+        let directory = fresh_directory();
+        certificates.write(&directory).expect("a writable target directory");
+        for (name, text) in files {
+            write(&directory, name, text);
+        }
+        write(&directory, "envoy.json", &bootstrap.to_string());
+        let mut command = command(&directory, "envoy.json", 1);
+        command.envs(secrets.iter().copied());
+        Self::run(command, directory, Options::default(), certificates.authority.clone())
+    }
+
     fn run(mut command: Command, directory: PathBuf, options: Options, authority: String) -> Self {
         let mut supervisor = command.spawn().expect("sh runs");
         let Some(admin) = wait_for(|| serving(&directory, &mut supervisor)).flatten() else {
