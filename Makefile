@@ -47,7 +47,7 @@ FUZZ := $(CURDIR)/target/fuzz
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
 .PHONY: help targets module trap image push verify registry istio envoy oidc examples certs policy demo run up smoke down \
-	reload logs test fuzz lint bench tables clean
+	reload logs test soak fuzz lint bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -147,6 +147,9 @@ fuzz: ## run each of FUZZ_TARGETS for FUZZ_SECONDS
 			-rss_limit_mb=1024 -malloc_limit_mb=256 -dict=tests/fuzz/json.dict -artifact_prefix=$(FUZZ)/$$target- \
 			-verbosity=0 -print_final_stats=1 $(FUZZ)/corpus/$$target || exit 1; \
 	done
+
+soak: module envoy ## an hour's traffic in minutes: REQUESTS (two million) with reloads in between, and flat memory
+	cargo run --quiet --example soak -- $(REQUESTS)
 
 # Advisories cannot be checked here: their database is not a package of a registry, and the tests need no other network.
 lint: targets ## format, clippy on host and wasm, documentation, licences

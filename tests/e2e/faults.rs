@@ -198,7 +198,7 @@ fn ten_thousand_connections_are_served_and_one_more_is_not() {
     stage.upstream.reply("/plain/many", Reply::json(&json!({ "ok": true })));
     let request = Request::get("/plain/many");
     let client = stage.envoy.plain();
-    let before = stage.envoy.metric("carewarden_memory_bytes");
+    let before = stage.envoy.metric("carewarden.memory_bytes");
     let mut open = Vec::new();
     for number in 0..count {
         let mut connection = BufReader::new(client.connect());
@@ -218,7 +218,7 @@ fn ten_thousand_connections_are_served_and_one_more_is_not() {
     drop(open);
     let again = || (client.send(Protocol::Http1, &request).status == 200).then_some(());
     assert!(wait_for(again).is_some());
-    let grown = stage.envoy.metric("carewarden_memory_bytes").saturating_sub(before);
+    let grown = stage.envoy.metric("carewarden.memory_bytes").saturating_sub(before);
     assert!(grown <= 8 << 20, "idle connections cost the module nothing: {grown}");
 }
 

@@ -89,9 +89,9 @@ fn a_thousand_reloads_leave_memory_flat() {
         }
     };
     reload(1..100);
-    let (process, module) = (resident(&stage.envoy), stage.envoy.metric("carewarden_memory_bytes"));
+    let (process, module) = (resident(&stage.envoy), stage.envoy.metric("carewarden.memory_bytes"));
     reload(100..1_100);
-    assert_eq!(stage.envoy.metric("carewarden_memory_bytes"), module, "the module's memory");
+    assert_eq!(stage.envoy.metric("carewarden.memory_bytes"), module, "the module's memory");
     // An allocator keeps some of what was freed; a policy that stayed would be half a MiB each time.
     let grown = resident(&stage.envoy).saturating_sub(process);
     assert!(grown < 48 << 20, "Envoy has grown by {grown} bytes");

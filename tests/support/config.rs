@@ -41,6 +41,8 @@ pub struct Options {
     pub client_names: Vec<ClientName>,
     /// `require_client_certificate`.
     pub require_client_certificate: bool,
+    /// Whether the access log is kept.
+    pub keeps_access_log: bool,
     /// Another module than ours.
     pub module: Option<PathBuf>,
     /// How many connections Envoy accepts.
@@ -64,6 +66,7 @@ impl Default for Options {
             workers: 1,
             client_names: Vec::new(),
             require_client_certificate: false,
+            keeps_access_log: true,
             module: None,
             max_connections: None,
             log_level: "info",
@@ -265,17 +268,18 @@ fn connection_manager(options: &Options, files: &Files<'_>) -> Value {
                 }],
             },
             "http_filters": filters,
-            "access_log": [access_log(files)],
+            "access_log": [access_log(options, files)],
         },
     })
 }
 
-fn access_log(files: &Files<'_>) -> Value {
+fn access_log(options: &Options, files: &Files<'_>) -> Value {
+    let path = if options.keeps_access_log { files.path("access.log") } else { "/dev/null".to_owned() };
     json!({
         "name": "envoy.access_loggers.file",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": files.path("access.log"),
+            "path": path,
             "log_format": { "json_format": {
                 "status": "%RESPONSE_CODE%",
                 "details": "%RESPONSE_CODE_DETAILS%",
