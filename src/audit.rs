@@ -1,7 +1,7 @@
 //! The record of an exchange: who asked for what, what was decided and why, and what left.
 //!
-//! A record holds names from the policy, fixed words, numbers and keyed hashes, and nothing else that a client or an
-//! upstream sent: no path, no query, no header, no body, no subject in clear. What identifies a person is an
+//! A record holds names from the policy, fixed words, numbers, keyed hashes and the ids of request and trace (digits of a
+//! fixed number), and nothing else that a client or an upstream sent: no path, no query, no header, no body, no subject in clear. What identifies a person is an
 //! HMAC-SHA-256 under the policy's audit key, so that who holds the key can ask "who saw this record"; without a key it
 //! is absent.
 
@@ -34,6 +34,9 @@ pub struct Record {
     /// Envoy's id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The trace that the request is part of: 32 digits of its `traceparent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// The policy's name.
     pub policy: Rc<str>,
     /// SHA-256 of the policy's text.

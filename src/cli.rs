@@ -5,11 +5,13 @@
 
 mod build;
 mod check;
+mod envoy;
 mod explain;
 mod files;
 mod inspect;
 mod keygen;
 mod preset;
+mod problem;
 mod progress;
 mod redact;
 mod rules;
@@ -33,6 +35,7 @@ use clap::{Parser, Subcommand, ValueEnum};
     after_help = "\
 Examples:
   carewarden check policies/clinic/policy.json
+  carewarden check --envoy envoy/envoy.yaml
   carewarden test policies/*
   carewarden build policies/clinic > built.json
   carewarden redact --policy policies/clinic/policy.json --profile billing bundle.json

@@ -19,6 +19,7 @@ pub(super) fn write(record: &Record) -> String {
         time,
         sequence,
         request_id,
+        trace_id,
         policy,
         policy_sha256,
         version,
@@ -52,6 +53,7 @@ pub(super) fn write(record: &Record) -> String {
     line.digits(*time);
     line.number("sequence", *sequence);
     line.optional("request_id", request_id.as_deref());
+    line.optional("trace_id", trace_id.as_deref());
     line.text("policy", policy);
     line.text("policy_sha256", policy_sha256);
     line.text("version", version);
@@ -186,6 +188,7 @@ mod tests {
             time: u64::MAX,
             sequence: 10,
             request_id: text("8a7cf1f2-0000-4000-8000-0123456789ab"),
+            trace_id: text("4bf92f3577b34da6a3ce929d0e0e4736"),
             policy: "clinic".into(),
             policy_sha256: "00ff".into(),
             version: "0.1.0",

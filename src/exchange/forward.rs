@@ -1,9 +1,10 @@
 //! The head of a request that is sent on: what is taken off, and what is put on.
 //!
 //! Taken off: names that tell the upstream who asks, in every spelling that an upstream could take for one (CGI and WSGI
-//! make `-` and `_` the same); names that make some upstreams serve another path or host than the one judged; the
-//! credentials of every provider, unless the one that was used forwards them (of a query and of cookies only they); and, where the answer is redacted,
-//! everything that asks for part of it, for an encoding of it, or for nothing when it is unchanged.
+//! make `-` and `_` the same); names that make some upstreams serve another path or host than the one judged; the baggage
+//! of traces; the credentials of every provider, unless the one that was used forwards them (of a query and of cookies
+//! only they); and, where the answer is redacted, everything that asks for part of it, for an encoding of it, or for
+//! nothing when it is unchanged.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -28,6 +29,12 @@ const REWRITING: &[&str] = &[
     "forwarded",
 ];
 
+/// What a client hangs on a trace: services pass it on to all that they call, and some believe it.
+const BAGGAGE: &[&str] = &["baggage", "correlation-context", "jaeger-baggage"];
+
+/// The same, an item a header.
+const BAGGAGE_PREFIXES: &[&str] = &["ot-baggage-", "uberctx-"];
+
 /// Headers by which a client makes some upstream see another method.
 const METHOD_OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
 
@@ -50,20 +57,25 @@ pub(super) fn refuse_method_parameter(pairs: &str) -> Result<(), Reason> {
 
 /// Takes off what only we may say: names that tell the upstream who asks.
 pub(super) fn strip_forged(head: &Headers, own: &[Rc<str>]) -> Vec<Change> {
-    strip(head, |name| {
-        let begins = name.get(..OWN_PREFIX.len()).is_some_and(|start| is_spelling_of(start, OWN_PREFIX));
-        begins || own.iter().any(|known| is_spelling_of(name, known))
-    })
+    strip(head, &|name| begins(name, OWN_PREFIX) || own.iter().any(|known| is_spelling_of(name, known)))
 }
 
 /// Takes off what would make an upstream serve something else than what was judged.
 pub(super) fn strip_rewriting(head: &Headers) -> Vec<Change> {
-    strip(head, |name| REWRITING.iter().any(|known| is_spelling_of(name, known)))
+    strip(head, &|name| REWRITING.iter().any(|known| is_spelling_of(name, known)))
+}
+
+/// Takes off what a client has a trace carry through all services.
+pub(super) fn strip_baggage(head: &Headers) -> Vec<Change> {
+    strip(head, &|name| {
+        BAGGAGE.iter().any(|known| is_spelling_of(name, known))
+            || BAGGAGE_PREFIXES.iter().any(|prefix| begins(name, prefix))
+    })
 }
 
 /// Takes off the headers of these names.
 pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
-    strip(head, |name| names.iter().any(|known| is_spelling_of(name, known)))
+    strip(head, &|name| names.iter().any(|known| is_spelling_of(name, known)))
 }
 
 /// Takes off the cookies of these names, and leaves the others as they are.
@@ -90,7 +102,7 @@ pub(super) fn strip_referer(head: &Headers, names: &[&str]) -> Option<Change> {
 
 /// Asks for the whole answer in clear.
 pub(super) fn ask_for_whole(head: &Headers) -> Vec<Change> {
-    let mut changes = strip(head, |name| PARTIAL.iter().any(|known| is_spelling_of(name, known)));
+    let mut changes = strip(head, &|name| PARTIAL.iter().any(|known| is_spelling_of(name, known)));
     changes.push(Change::Set("accept-encoding".into(), b"identity".to_vec()));
     changes
 }
@@ -121,11 +133,17 @@ fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && value.trim() == value
 }
 
-fn strip(head: &Headers, is_unwanted: impl Fn(&[u8]) -> bool) -> Vec<Change> {
+/// One function for all kinds, and small: the module has a size to keep.
+fn strip(head: &Headers, is_unwanted: &dyn Fn(&[u8]) -> bool) -> Vec<Change> {
     let mut names: Vec<&[u8]> = head.iter().map(|(name, _)| name).filter(|name| is_unwanted(name)).collect();
     names.sort_unstable();
     names.dedup();
     names.into_iter().map(|name| Change::Remove(name.to_vec())).collect()
+}
+
+/// Whether an upstream could take `name` for one that begins so.
+fn begins(name: &[u8], prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| is_spelling_of(start, prefix))
 }
 
 /// Whether an upstream could take `name` for `known`, which is in lower case with dashes.

@@ -64,6 +64,19 @@ pub(super) fn request_id(head: &Headers) -> Option<String> {
     is_uuid.then(|| id.to_owned())
 }
 
+/// The trace that the request is part of (W3C Trace Context), where its header says so in the one form that it may have.
+/// It is the client's word, and its digits could be chosen, so it finds records and proves nothing.
+pub(super) fn trace_id(head: &Headers) -> Option<String> {
+    let mut fields = std::str::from_utf8(head.single("traceparent").ok()??).ok()?.split('-');
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let mut field = |digits| fields.next().filter(|field| field.len() == digits && field.bytes().all(is_hex));
+    let (version, trace, parent, _flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    let is_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+    // Later versions may say more; `ff` is none.
+    let is_whole = version != "ff" && (version != "00" || fields.next().is_none());
+    (is_whole && !is_zero(trace) && !is_zero(parent)).then(|| trace.to_owned())
+}
+
 /// The method, where it is a usual one.
 pub(super) fn known_method(method: &Method) -> Option<&'static str> {
     Some(match method {

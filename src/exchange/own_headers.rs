@@ -17,6 +17,7 @@ use crate::policy::{Env, Loaded};
 const RESERVED: &[&str] = &[
     "accept",
     "authorization",
+    "baggage",
     "connection",
     "content-",
     "cookie",
@@ -30,6 +31,8 @@ const RESERVED: &[&str] = &[
     "proxy-",
     "range",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",

@@ -8,7 +8,7 @@ use super::answer::{Answer, Plan};
 use super::effect::{Change, Effects};
 use super::forward;
 use super::identity_token::Asked;
-use super::noted::{known_method, request_id};
+use super::noted::{known_method, request_id, trace_id};
 use super::outgoing::{Body, Reframing};
 use super::reason::{Reason, Rule};
 use super::route::{Limits, Route, View};
@@ -77,6 +77,7 @@ impl Exchange {
         let Some(head) = head else { return self.turn_away(Rule::MalformedHeaders.into(), host.now_ns) };
         self.started_ns = host.now_ns;
         self.record.request_id = request_id(&head);
+        self.record.trace_id = trace_id(&head);
         self.forged = forward::strip_forged(&head, self.engine.own_headers().all());
         self.judge_request(head, end, host)
     }
@@ -290,6 +291,7 @@ impl Exchange {
     fn changes(&self, judged: &Judged, head: &Headers) -> Vec<Change> {
         let mut changes = self.forged.clone();
         changes.extend(forward::strip_rewriting(head));
+        changes.extend(forward::strip_baggage(head));
         let providers = self.engine.providers();
         let withheld: Vec<&str> = providers.withheld_headers(&judged.principal).collect();
         changes.extend(forward::strip_named(head, &withheld));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod build;
+mod envoy;
 mod explain;
 mod inspect;
 mod redact;

@@ -38,6 +38,24 @@ fn an_exchange_let_through_leaves_a_record_in_the_filter_state() {
 }
 
 #[test]
+fn a_trace_is_named_in_the_record_and_goes_on_without_its_baggage() {
+    let (path, trace) = ("/fhir/Patient/traced", "4bf92f3577b34da6a3ce929d0e0e4736");
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let request = Request::get(path).key(BILLING).header("traceparent", &parent).header("baggage", "user=admin");
+    clinic().upstream.reply(path, Reply::fhir(&json!({ "resourceType": "Patient", "id": "traced" })));
+    for protocol in PROTOCOLS {
+        assert_eq!(clinic().send(protocol, &request).status, 200);
+        let seen = clinic().received(path);
+        assert_eq!(seen.all("traceparent"), [&*parent], "{seen:?}");
+        assert!(seen.all("baggage").is_empty(), "{seen:?}");
+    }
+    for record in clinic().envoy.audit(path, 2) {
+        assert_eq!(record["trace_id"], trace, "{record}");
+        assert_eq!(record["request_id"].as_str().map(str::len), Some(36), "{record}");
+    }
+}
+
+#[test]
 fn a_refusal_leaves_a_record_with_its_reason() {
     let path = "/fhir/Observation/refused";
     clinic().refuses(&Request::get(path).key(BILLING), 403, "no_rule_allows");

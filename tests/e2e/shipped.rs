@@ -1,6 +1,9 @@
 //! `envoy/envoy.yaml` and `envoy/filter.yaml.in` as they are shipped, with other ports.
 
-use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 use crate::stage::{AUDIT_KEY, BILLING, PHI_KEY, RESEARCH, clinic_with};
 use crate::support::client::{PROTOCOLS, Protocol};
@@ -111,4 +114,23 @@ fn the_stack_runs_what_is_recommended() {
         let own = elsewhere.iter().find(|(from, _)| *from == line).map_or(line, |(_, to)| to);
         assert!(stack.any(|other| other == own), "the stack's configuration lacks, or has elsewhere: {own}");
     }
+}
+
+#[test]
+fn what_it_says_of_itself_lets_nothing_past_and_a_change_to_it_shows() {
+    let judged = |name: &str, change: fn(String) -> String| {
+        let (envoy, _upstream) = start(change);
+        let dump = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&dump, envoy.admin("/config_dump?include_eds")).expect("a writable directory");
+        let mut check = Command::new(env!("CARGO_BIN_EXE_carewarden"));
+        let output = check.args(["check", "--format", "json", "--envoy"]).arg(dump).output().expect("it runs");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let all = found[0]["diagnostics"].as_array().expect("a list").clone();
+        // A policy may use private addresses, and is warned of that wherever it is judged.
+        let codes = all.iter().map(|problem| problem["code"].as_str().expect("a code").to_owned());
+        (output.status.code(), codes.filter(|code| code != "risky").collect::<Vec<_>>())
+    };
+    assert_eq!(judged("shipped.json", |yaml| yaml), (Some(0), vec![]));
+    let open = |yaml: String| yaml.replace("use_remote_address: true", "use_remote_address: false");
+    assert_eq!(judged("changed.json", open), (Some(1), vec!["client-says-address".to_owned()]));
 }

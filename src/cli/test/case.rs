@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::reached::Reached;
 use crate::audit::Decision;
@@ -70,6 +70,9 @@ struct Expect {
     /// The body of the request that is sent on, compared as JSON.
     #[serde(default)]
     sent_body: Option<Value>,
+    /// Fields of the audit record: a value, or null for none.
+    #[serde(default)]
+    record: BTreeMap<String, Value>,
 }
 
 impl Case {
@@ -95,7 +98,7 @@ impl From<Caller> for StandIn {
 
 impl Expect {
     fn differences(&self, outcome: &Outcome) -> Vec<String> {
-        let Self { decision, status, reason, route, absent, present, body, headers, sent, sent_body } = self;
+        let Self { decision, status, reason, route, absent, present, body, headers, sent, sent_body, record } = self;
         let mut found = Vec::new();
         let mut compare = |what: &str, wanted: Option<String>, got: String| {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != got) {
@@ -121,6 +124,11 @@ impl Expect {
         for (name, wanted) in sent {
             let got = outcome.sent.as_ref().and_then(|head| head.first(name)).unwrap_or_else(none);
             compare(&format!("header {name} sent on"), Some(wanted.clone().unwrap_or_else(none)), got);
+        }
+        let written = if record.is_empty() { Value::Null } else { json!(outcome.record) };
+        for (name, wanted) in record {
+            let got = written.get(name).unwrap_or(&Value::Null);
+            compare(&format!("`{name}` of the record"), Some(wanted.to_string()), got.to_string());
         }
         let text = String::from_utf8_lossy(&outcome.body);
         found.extend(absent.iter().filter(|part| text.contains(*part)).map(|part| format!("the answer holds `{part}`")));
