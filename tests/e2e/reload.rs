@@ -91,7 +91,9 @@ fn a_thousand_reloads_leave_memory_flat() {
     reload(1..100);
     let (process, module) = (resident(&stage.envoy), stage.envoy.metric("carewarden.memory_bytes"));
     reload(100..1_100);
-    assert_eq!(stage.envoy.metric("carewarden.memory_bytes"), module, "the module's memory");
+    // Of one worker or the other, whose memory differs by some pages. A policy that stayed would be 100 kB each time.
+    let module_grown = stage.envoy.metric("carewarden.memory_bytes").saturating_sub(module);
+    assert!(module > 0 && module_grown <= 1 << 20, "the module has grown by {module_grown} bytes");
     // An allocator keeps some of what was freed; a policy that stayed would be half a MiB each time.
     let grown = resident(&stage.envoy).saturating_sub(process);
     assert!(grown < 48 << 20, "Envoy has grown by {grown} bytes");
