@@ -1,7 +1,5 @@
 //! The dashboard's JSON as far as it is drawn and tested, and the expressions in it.
 
-use std::collections::BTreeSet;
-
 use regex::Regex;
 use serde::Deserialize;
 
@@ -165,21 +163,4 @@ impl Target {
         let label = |found: &regex::Captures<'_>| labels[&found[1]].as_str().unwrap_or_default().to_owned();
         mark.replace_all(&self.legend_format, label).into_owned()
     }
-}
-
-/// The names of metrics in an expression, and those of labels in its matchers and groupings.
-pub(crate) fn names_in(expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
-    let pattern = |pattern| Regex::new(pattern).expect("a pattern");
-    let word = pattern("[A-Za-z_:][A-Za-z0-9_:]*");
-    let expression = pattern(r#""[^"]*"|\[[^\]]*\]|\boffset \w+"#).replace_all(expression, " ");
-    let of_labels = pattern(r"\{[^}]*\}|\b(?:by|on|without|ignoring)\s*\([^)]*\)");
-    let mut labels = BTreeSet::new();
-    let rest = of_labels.replace_all(&expression, |found: &regex::Captures<'_>| {
-        let words = word.find_iter(&found[0]).map(|word| word.as_str().to_owned());
-        labels.extend(words.filter(|word| !["by", "on", "without", "ignoring"].contains(&word.as_str())));
-        " "
-    });
-    // What is called, and what is said between operands, is no metric.
-    let rest = pattern(r"[A-Za-z_]+\s*\(|\b(?:and|or|unless)\b").replace_all(&rest, " ");
-    (word.find_iter(&rest).map(|word| word.as_str().to_owned()).collect(), labels)
 }

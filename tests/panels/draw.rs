@@ -22,8 +22,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// Pixels of a column and of a row of Grafana's grid.
-const COLUMN: i32 = 50;
-const ROW: i32 = 27;
+const COLUMN: i32 = 42;
+const ROW: i32 = 25;
 const GAP: i32 = 4;
 
 const PAGE: RGBColor = RGBColor(0x11, 0x12, 0x17);
@@ -100,7 +100,7 @@ fn bars(area: &Area<'_>, panel: &Panel, curves: &[Curve]) -> Drawn {
     let last = |curve: &Curve| curve.points.last().map_or(0.0, |point| point.1);
     let most = curves.iter().map(last).fold(1.0, f64::max);
     let width = i32::try_from(area.dim_in_pixel().0)?;
-    let (left, right) = (120, width - 70);
+    let (left, right) = (110, width - 60);
     for (row, curve) in (0..).zip(curves) {
         let (value, y) = (last(curve), 44 + row * 40);
         let length = (f64::from(right - left) * (value / most).clamp(0.02, 1.0)) as i32;
@@ -118,7 +118,7 @@ fn chart(area: &Area<'_>, panel: &Panel, curves: &[Curve], span: (f64, f64)) -> 
     let (width, height) = area.dim_in_pixel();
     let legend = legend(panel, curves, i32::try_from(width)? - 20);
     let lines = u32::try_from(legend.iter().map(|item| item.line).max().unwrap_or(0))? + 1;
-    let plot = area.clone().shrink((0, 24), (width - 8, height - 28 - lines * 17));
+    let plot = area.clone().shrink((0, 30), (width - 16, height - 34 - lines * 17));
     let stacked = panel.is_stacked();
     let heights = if stacked { stack(curves) } else { curves.iter().map(|curve| curve.points.clone()).collect() };
     let most = heights.iter().flatten().map(|point| point.1).fold(0.0, f64::max);
@@ -134,7 +134,7 @@ fn chart(area: &Area<'_>, panel: &Panel, curves: &[Curve], span: (f64, f64)) -> 
         .bold_line_style(EDGE)
         .axis_style(EDGE)
         .label_style(label(13))
-        .x_labels(6)
+        .x_labels(usize::try_from(width / 70)?)
         .y_labels(4)
         .x_label_formatter(&|seconds| format!("{}:{:02}", *seconds as u64 / 60, *seconds as u64 % 60))
         .y_label_formatter(&|value| units::format(*value, &panel.field_config.defaults.unit).unwrap_or_default())

@@ -6,9 +6,11 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a tool may fail loudly, as tests do")]
 
+#[expect(dead_code, reason = "the tests read the rest")]
 mod dashboard;
 mod draw;
 mod prometheus;
+#[expect(dead_code, reason = "the tests ask once")]
 mod stage;
 mod units;
 
