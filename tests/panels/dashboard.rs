@@ -25,6 +25,8 @@ pub(crate) struct Panel {
     #[serde(default)]
     pub(crate) field_config: FieldConfig,
     #[serde(default)]
+    options: Options,
+    #[serde(default)]
     pub(crate) targets: Vec<Target>,
 }
 
@@ -49,6 +51,17 @@ pub(crate) struct Place {
     pub(crate) y: i32,
     pub(crate) w: i32,
     pub(crate) h: i32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Options {
+    #[serde(default)]
+    legend: Legend,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Legend {
+    placement: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +148,11 @@ impl Dashboard {
 impl Panel {
     pub(crate) fn is_stacked(&self) -> bool {
         self.field_config.defaults.custom.stacking.mode == "normal"
+    }
+
+    /// Whether the names of series stand beside the chart, not below it.
+    pub(crate) fn is_named_beside(&self) -> bool {
+        self.options.legend.placement == "right"
     }
 
     /// The colour that the panel gives a series, by name.

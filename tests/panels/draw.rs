@@ -53,6 +53,8 @@ const PALETTE: &[RGBColor] = &[
     RGBColor(0x70, 0xdb, 0xed),
     RGBColor(0xf9, 0xba, 0x8f),
     RGBColor(0xc0, 0xd8, 0xa0),
+    RGBColor(0xff, 0xa6, 0xb0),
+    RGBColor(0xa3, 0x52, 0xcc),
 ];
 
 /// Draws all panels into one SVG.
@@ -115,72 +117,87 @@ fn bars(area: &Area<'_>, panel: &Panel, curves: &[Curve]) -> Drawn {
 
 /// Lines, or areas one on another, over time.
 fn chart(area: &Area<'_>, panel: &Panel, curves: &[Curve], span: (f64, f64)) -> Drawn {
-    let (width, height) = area.dim_in_pixel();
-    let legend = legend(panel, curves, i32::try_from(width)? - 20);
-    let lines = u32::try_from(legend.iter().map(|item| item.line).max().unwrap_or(0))? + 1;
-    let plot = area.clone().shrink((0, 30), (width - 16, height - 34 - lines * 17));
-    let stacked = panel.is_stacked();
+    let legend = legend(panel, curves, area.dim_in_pixel())?;
+    let plot = area.clone().shrink((0, 30), legend.left);
+    let (unit, stacked) = (&*panel.field_config.defaults.unit, panel.is_stacked());
+    let (minutes, step) = (|at: f64| (at - span.0) / 60.0, step(unit));
+    let scaled = |(at, value): &(f64, f64)| (minutes(*at), value / step);
     let heights = if stacked { stack(curves) } else { curves.iter().map(|curve| curve.points.clone()).collect() };
-    let most = heights.iter().flatten().map(|point| point.1).fold(0.0, f64::max);
+    let heights: Vec<Vec<_>> = heights.iter().map(|points| points.iter().map(scaled).collect()).collect();
+    let most = heights.iter().flatten().map(|point: &(f64, f64)| point.1).fold(0.0, f64::max);
     let most = panel.field_config.defaults.max.unwrap_or(if most > 0.0 { most * 1.08 } else { 1.0 });
     let mut chart = ChartBuilder::on(&plot)
         .x_label_area_size(20)
         .y_label_area_size(66)
-        .build_cartesian_2d(0.0..span.1 - span.0, 0.0..most)?;
-    let label = |size: i32| ("sans-serif", size).into_font().color(&FAINT);
+        .build_cartesian_2d(0.0..minutes(span.1), 0.0..most)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(EDGE)
         .axis_style(EDGE)
-        .label_style(label(13))
-        .x_labels(usize::try_from(width / 70)?)
+        .label_style(("sans-serif", 13).into_font().color(&FAINT))
+        .x_labels(usize::try_from(legend.left.0 / 70)?)
         .y_labels(4)
-        .x_label_formatter(&|seconds| format!("{}:{:02}", *seconds as u64 / 60, *seconds as u64 % 60))
-        .y_label_formatter(&|value| units::format(*value, &panel.field_config.defaults.unit).unwrap_or_default())
+        .x_label_formatter(&|minutes| format!("{minutes} min"))
+        .y_label_formatter(&|value| units::format(*value * step, unit).unwrap_or_default())
         .draw()?;
     // What is stacked highest first, so that what is lower covers it.
-    for (item, points) in legend.iter().zip(&heights).rev() {
-        let points: Vec<(f64, f64)> = points.iter().map(|(at, value)| (at - span.0, value.min(most))).collect();
+    for (item, points) in legend.items.iter().zip(heights).rev() {
         if stacked {
             // Opaque, since the ones behind would shine through.
             let (fill, line) = (blend(item.colour, CARD, 0.45), item.colour.stroke_width(1));
             chart.draw_series(AreaSeries::new(points, 0.0, fill).border_style(line))?;
         } else {
-            chart.draw_series(AreaSeries::new(points.clone(), 0.0, item.colour.mix(0.07)))?;
+            chart.draw_series(AreaSeries::new(points.iter().copied(), 0.0, item.colour.mix(0.07)))?;
             chart.draw_series(LineSeries::new(points, item.colour.stroke_width(2)))?;
         }
     }
-    for item in &legend {
-        let y = i32::try_from(height)? - 12 - (i32::try_from(lines)? - 1 - item.line) * 17;
-        area.draw(&Rectangle::new([(item.x, y - 2), (item.x + 12, y + 1)], item.colour.filled()))?;
-        text(area, &item.name, (item.x + 17, y), 12, FAINT, HPos::Left)?;
+    for Item { name, colour, at: (x, y) } in &legend.items {
+        area.draw(&Rectangle::new([(*x, y - 2), (x + 12, y + 1)], colour.filled()))?;
+        text(area, name, (x + 17, *y), 12, FAINT, HPos::Left)?;
     }
     Ok(())
 }
 
-/// A name below a chart.
+/// The names of a chart's series, and the size of what they leave for the chart.
+struct Legend {
+    items: Vec<Item>,
+    left: (u32, u32),
+}
+
 struct Item {
     name: String,
     colour: RGBColor,
-    x: i32,
-    line: i32,
+    at: (i32, i32),
 }
 
-/// Names side by side, in as many lines as they need.
-fn legend(panel: &Panel, curves: &[Curve], width: i32) -> Vec<Item> {
-    let (mut x, mut line) = (10, 0);
-    let item = |(at, curve): (usize, &Curve)| {
-        let length = 32 + i32::try_from(curve.name.chars().count()).unwrap_or(0) * 7;
-        if x > 10 && x + length > width {
-            (x, line) = (10, line + 1);
+/// Names beside the chart, one a line, or below it, in as many lines as they need.
+fn legend(panel: &Panel, curves: &[Curve], size: (u32, u32)) -> Result<Legend, Box<dyn Error>> {
+    const LINE: i32 = 17;
+    let (width, height) = (i32::try_from(size.0)?, i32::try_from(size.1)?);
+    let length = |curve: &Curve| 32 + i32::try_from(curve.name.chars().count()).unwrap_or(0) * 7;
+    let mut places: Vec<(i32, i32)> = Vec::new();
+    let left = if panel.is_named_beside() {
+        let side = width - curves.iter().map(length).max().unwrap_or(0);
+        let line_height = LINE.min((height - 40) / i32::try_from(curves.len().max(1))?);
+        places.extend((0..).map(|line| (side, 34 + line * line_height)).take(curves.len()));
+        (side - 16, height - 34)
+    } else {
+        let mut end = (10, 0);
+        for curve in curves {
+            let is_full = end.0 > 10 && end.0 + length(curve) > width - 20;
+            let place = if is_full { (10, end.1 + LINE) } else { end };
+            places.push(place);
+            end = (place.0 + length(curve), place.1);
         }
-        let colour = panel.colour_of(&curve.name).map_or_else(|| PALETTE[at % PALETTE.len()], named);
-        let item = Item { name: curve.name.clone(), colour, x, line };
-        x += length;
-        item
+        // From the bottom up.
+        places.iter_mut().for_each(|place| place.1 += height - 12 - end.1);
+        (width - 16, height - 51 - end.1)
     };
-    curves.iter().enumerate().map(item).collect()
+    let colour = |at: usize, curve: &Curve| panel.colour_of(&curve.name).map_or(PALETTE[at % PALETTE.len()], named);
+    let items = curves.iter().zip(places).enumerate();
+    let items = items.map(|(at, (curve, place))| Item { name: curve.name.clone(), colour: colour(at, curve), at: place });
+    Ok(Legend { items: items.collect(), left: (u32::try_from(left.0)?, u32::try_from(left.1)?) })
 }
 
 /// The sum of each curve and those before it, at every time that one of them has.
@@ -194,6 +211,11 @@ fn stack(curves: &[Curve]) -> Vec<Vec<(f64, f64)>> {
         sums.iter().map(|(time, sum)| (*time as f64, *sum)).collect()
     };
     curves.iter().map(add).collect()
+}
+
+/// What the steps of an axis are round numbers of.
+fn step(unit: &str) -> f64 {
+    if unit == "bytes" { 1_048_576.0 } else { 1.0 }
 }
 
 fn written(value: f64, panel: &Panel) -> Result<String, Box<dyn Error>> {

@@ -66,7 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|panel| Ok((panel.id, curves(panel, &prometheus, from, to)?)))
         .collect::<Result<_, Box<dyn Error>>>()?;
     draw::draw(Path::new(PICTURE), &dashboard, &curves, (from, to))?;
-    Ok(writeln!(stdout(), "{} expressions found something: {PICTURE}", dashboard.asking().flat_map(|own| &own.targets).count() - EMPTY.len())?)
+    Ok(writeln!(
+        stdout(),
+        "{} expressions found something: {PICTURE}",
+        dashboard.asking().flat_map(|own| &own.targets).count() - EMPTY.len()
+    )?)
 }
 
 /// What a panel's expressions find; an error where one finds nothing, or something that it is said not to.

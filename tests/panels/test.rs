@@ -163,7 +163,10 @@ fn every_metric_and_label_that_is_asked_for_is_one_that_envoy_has() {
     let hidden: Vec<&String> = ours.iter().filter(|name| !shown(name)).collect();
     assert!(hidden.is_empty(), "on no panel and in no alert: {hidden:?}");
     for name in COMING {
-        assert!(!ours.contains(*name), "`{name}` has come: have the stage bring it about, and take it off the lists here and in main.rs");
+        assert!(
+            !ours.contains(*name),
+            "`{name}` has come: have the stage bring it about, and take it off the lists here and in main.rs"
+        );
     }
     for name in UNSEEN {
         assert!(ours.contains(*name), "{name}");

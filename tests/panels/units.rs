@@ -11,7 +11,7 @@ pub(crate) fn format(value: f64, unit: &str) -> Option<String> {
         "bytes" => format!("{}B", scaled(value, 1_024.0, &["", "Ki", "Mi", "Gi"])),
         "ms" if value < 1_000.0 => format!("{} ms", number(value)),
         "ms" => format!("{} s", number(value / 1_000.0)),
-        "s" if value < 120.0 => format!("{} s", number(value)),
+        "s" if value < 600.0 => format!("{} s", number(value)),
         "s" if value < 7_200.0 => format!("{} min", number(value / 60.0)),
         "s" => format!("{} h", number(value / 3_600.0)),
         _ => return None,
