@@ -47,7 +47,7 @@ FUZZ := $(CURDIR)/target/fuzz
 export ENVOY_BIN PORT ADMIN_PORT UPSTREAM_PORT
 
 .PHONY: help targets module trap image push verify registry istio envoy oidc examples certs policy demo run up smoke down \
-	reload logs test soak fuzz lint bench tables clean
+	reload logs test soak fuzz lint alerts panels bench tables clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -161,6 +161,18 @@ lint: targets ## format, clippy on host and wasm, documentation, licences
 	cargo clippy --lib --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	cargo test --quiet --test licences
+
+# The expressions of the dashboard are checked as rules. Debian's package `prometheus` has promtool and Prometheus.
+alerts: ## check and test the alert rules with promtool
+	@command -v promtool >/dev/null || { echo "no promtool: install prometheus (Debian, Homebrew)" >&2; exit 1; }
+	promtool check config envoy/prometheus/prometheus.yml
+	promtool test rules envoy/prometheus/rules.test.yml
+	mkdir -p target && cargo run --quiet --example panels -- --expressions > target/panels.rules.yml
+	promtool check rules target/panels.rules.yml
+
+panels: module envoy ## draw envoy/grafana/panels.svg: five minutes of a real Envoy, asked what the dashboard asks
+	@command -v prometheus >/dev/null || { echo "no Prometheus: install prometheus (Debian, Homebrew)" >&2; exit 1; }
+	cargo run --quiet --example panels
 
 # BESIDE names modules, parted by commas, that are measured in the same run as the one that was built: an older one, say.
 bench: module envoy ## ratios against an empty filter and Envoy's own; ROWS=requests, bodies or worst measures only those
