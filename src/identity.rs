@@ -57,6 +57,8 @@ use requirement::{Site, Sites};
 pub use cache::{CacheCounts, TokenCache};
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
 pub use compile::{check_key_routes, compile};
+pub(crate) use compile::time_within;
+pub(crate) use endpoint::Endpoint;
 #[cfg(not(target_family = "wasm"))]
 pub use explain::{Explanation, Finding, KeyUsed, Made, NotExplained, ProviderTried, SignatureFound, Step, describe};
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};

@@ -12,6 +12,7 @@ use super::own_headers::OwnHeaders;
 use super::reason::{Reason, Rule};
 use super::route::{Route, View};
 use crate::access::{self, Setting};
+use crate::audit::delivery::Delivery;
 use crate::audit::{Pseudonyms, Record};
 use crate::fhir::Base;
 use crate::http::{Headers, Host, Method, Router, Target};
@@ -43,6 +44,7 @@ struct Compiled {
     own_headers: OwnHeaders,
     pseudonyms: Option<Pseudonyms>,
     logs_records: bool,
+    delivery: Option<Rc<Delivery>>,
 }
 
 /// What there is to reach in a policy.
@@ -101,6 +103,12 @@ impl Engine {
     #[must_use]
     pub fn logs_records(&self) -> bool {
         self.0.logs_records
+    }
+
+    /// Where events of exchanges go, if anywhere.
+    #[must_use]
+    pub fn delivery(&self) -> Option<&Rc<Delivery>> {
+        self.0.delivery.as_ref()
     }
 
     /// How many routes only record their refusals.
@@ -236,6 +244,10 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         let key = policy::secret::resolve(secret, 32, at, env, report)?;
         Pseudonyms::new(&key)
     });
+    let delivery = model.audit.delivery.as_ref().and_then(|delivery| {
+        let at = root.key("audit").key("delivery");
+        Delivery::compile(delivery, &model.name, at, env, report).map(Rc::new)
+    });
     if model.routes.iter().any(|route| route.addresses.is_some()) {
         access::addresses::warn_of_trust(root.key("routes"), report);
     }
@@ -276,6 +288,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         own_headers,
         pseudonyms,
         logs_records: model.audit.log,
+        delivery,
     })
 }
 

@@ -1,0 +1,128 @@
+//! What the answer to a batch says.
+
+use std::time::Duration;
+
+use crate::audit::queue::{Outcome, Verdict};
+use crate::http::Headers;
+use crate::identity::Answer;
+use crate::json::{self, Event, Value};
+
+/// The status in a head.
+pub(super) fn status(head: &Headers) -> Option<u16> {
+    std::str::from_utf8(head.single(":status").ok()??).ok()?.parse().ok()
+}
+
+/// What became of a batch.
+pub(super) fn read(answer: Answer) -> Outcome {
+    match status(&answer.head) {
+        // What says nothing of each event proves nothing.
+        Some(200..=299) => answer.body.as_deref().and_then(verdicts).map_or(Outcome::Failed(None), Outcome::Verdicts),
+        // Not a fault of the repository's, and not of its address or of who asks.
+        Some(400 | 413 | 422) => Outcome::Unfit { is_proven: answer.body.as_deref().is_some_and(is_outcome) },
+        _ => Outcome::Failed(retry_after(&answer.head)),
+    }
+}
+
+/// Seconds: a date would need a clock that both agree on.
+fn retry_after(head: &Headers) -> Option<Duration> {
+    std::str::from_utf8(head.single("retry-after").ok()??).ok()?.parse().ok().map(Duration::from_secs)
+}
+
+/// What a Bundle of type `batch-response` says of each entry, in order.
+fn verdicts(body: &[u8]) -> Option<Vec<Verdict>> {
+    let limits = json::Limits { max_keys: 1_000, ..json::Limits::default() };
+    let (mut is_bundle, mut is_response, mut in_entries, mut in_response) = (false, false, false, false);
+    let mut verdicts = Vec::new();
+    json::walk(body, &limits, |Event { depth, key, value }| match (depth, key, value) {
+        (1, Some("resourceType"), Value::String(kind)) => is_bundle = kind == "Bundle",
+        (1, Some("type"), Value::String(kind)) => is_response = kind == "batch-response",
+        (1, _, Value::Array) => in_entries = key == Some("entry"),
+        (1, _, Value::End) => in_entries = false,
+        // An entry that says nothing is none that was taken.
+        (2, None, Value::Object) if in_entries => verdicts.push(Verdict::Again),
+        (3, _, Value::Object) => in_response = in_entries && key == Some("response"),
+        (3, _, Value::End) => in_response = false,
+        (4, Some("status"), Value::String(status)) if in_response => {
+            if let Some(last) = verdicts.last_mut() {
+                *last = verdict(status);
+            }
+        }
+        _ => (),
+    })
+    .ok()?;
+    (is_bundle && is_response).then_some(verdicts)
+}
+
+/// Whether this is an OperationOutcome.
+fn is_outcome(body: &[u8]) -> bool {
+    let mut is_outcome = false;
+    let read = json::walk(body, &json::Limits::default(), |event| match event {
+        Event { depth: 1, key: Some("resourceType"), value: Value::String(kind) } => is_outcome = kind == "OperationOutcome",
+        _ => (),
+    });
+    read.is_ok() && is_outcome
+}
+
+/// A status stands at the beginning: `201 Created`.
+fn verdict(status: &str) -> Verdict {
+    match status.get(..3).and_then(|digits| digits.parse::<u16>().ok()) {
+        Some(200..=299) => Verdict::Delivered,
+        Some(400..=428 | 430..=499) => Verdict::Rejected,
+        _ => Verdict::Again,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(fields: &[(&str, &str)], body: &str) -> Outcome {
+        read(Answer { head: Headers::from_pairs(fields.iter().copied()), body: Some(body.into()) })
+    }
+
+    #[test]
+    fn an_answer_says_what_became_of_each_event() {
+        use Verdict::{Again, Delivered, Rejected};
+        let of = |entries: &str| {
+            let body = format!(r#"{{"entry":[{entries}],"resourceType":"Bundle","type":"batch-response"}}"#);
+            answer(&[(":status", "200")], &body)
+        };
+        for (entries, expected) in [
+            (r#"{"response":{"status":"201 Created"}},{"response":{"status":"422"}}"#, vec![Delivered, Rejected]),
+            (r#"{"response":{"status":"429 x"}},{"response":{"status":"503"}},{}"#, vec![Again, Again, Again]),
+            // Neither another member's nor what stands deeper is the status.
+            (r#"{"resource":{"status":"201"}},{"response":{"outcome":{"status":"201"}}}"#, vec![Again, Again]),
+            (r#"{"response":{"status":201}},{"response":{"status":""}},{"response":[]}"#, vec![Again, Again, Again]),
+            (r#"{"response":{"status":"304"}}"#, vec![Again]),
+            ("", vec![]),
+        ] {
+            assert_eq!(of(entries), Outcome::Verdicts(expected), "{entries}");
+        }
+    }
+
+    #[test]
+    fn what_proves_nothing_is_a_failure() {
+        let whole = r#"{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"201"}}]}"#;
+        assert!(matches!(answer(&[(":status", "200")], whole), Outcome::Verdicts(_)));
+        let other = whole.replace("batch-response", "searchset");
+        let no_bundle = whole.replace("Bundle", "Parameters");
+        let cut = whole.get(..whole.len() - 1).unwrap();
+        for body in ["", "{}", "[]", "<html>", cut, &other, &no_bundle] {
+            assert_eq!(answer(&[(":status", "200")], body), Outcome::Failed(None), "{body}");
+        }
+        let too_long = Answer { head: Headers::from_pairs([(":status", "200")]), body: None };
+        assert_eq!(read(too_long), Outcome::Failed(None));
+        for status in ["", "302", "401", "403", "404", "429", "500", "503"] {
+            assert_eq!(answer(&[(":status", status)], whole), Outcome::Failed(None), "{status}");
+        }
+        for status in ["400", "413", "422"] {
+            let unfit = |body| answer(&[(":status", status)], body);
+            assert_eq!(unfit(whole), Outcome::Unfit { is_proven: false }, "{status}");
+            assert_eq!(unfit("<html>"), Outcome::Unfit { is_proven: false }, "{status}");
+            assert_eq!(unfit(r#"{"resourceType":"OperationOutcome"}"#), Outcome::Unfit { is_proven: true }, "{status}");
+        }
+        let asked = |after: &str| answer(&[(":status", "503"), ("retry-after", after)], "");
+        assert_eq!(asked("7"), Outcome::Failed(Some(Duration::from_secs(7))));
+        assert_eq!(asked("Fri, 27 Nov 2026 04:00:00 GMT"), Outcome::Failed(None));
+    }
+}
