@@ -10,7 +10,7 @@ mod compile;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::event::Teller;
@@ -56,7 +56,8 @@ pub struct Outbox {
 
 /// Room for one event, given back where none comes.
 pub struct Room {
-    outbox: Rc<Outbox>,
+    // Who holds an outbox delivers what is in it; a stream does not.
+    outbox: Weak<Outbox>,
     bytes: usize,
 }
 
@@ -93,7 +94,7 @@ impl Outbox {
     #[must_use]
     pub fn reserve(self: &Rc<Self>, bytes: usize) -> Option<Room> {
         let has_room = self.queue.borrow_mut().reserve(bytes, &self.delivery.borrow().pace);
-        has_room.then(|| Room { outbox: Rc::clone(self), bytes })
+        has_room.then(|| Room { outbox: Rc::downgrade(self), bytes })
     }
 
     /// Puts an event without room reserved; without any it is dropped and counted.
@@ -171,13 +172,17 @@ impl Outbox {
 impl Room {
     /// Puts the event that it was taken for.
     pub fn fill(self, event: Vec<u8>, now: Duration) {
-        self.outbox.queue.borrow_mut().put(event, now);
+        if let Some(outbox) = self.outbox.upgrade() {
+            outbox.queue.borrow_mut().put(event, now);
+        }
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.outbox.queue.borrow_mut().release(self.bytes);
+        if let Some(outbox) = self.outbox.upgrade() {
+            outbox.queue.borrow_mut().release(self.bytes);
+        }
     }
 }
 

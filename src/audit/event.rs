@@ -139,53 +139,54 @@ pub fn write(record: &Record, told: &Particulars, teller: &Teller) -> Vec<u8> {
     let fits = is_known && went_well && is_query == pattern.is_query && told.query.len() <= MAX_QUERY;
 
     let mut out = Json(String::with_capacity(2048));
-    out.0.push_str("{\"resourceType\":\"AuditEvent\"");
+    out.raw("{\"resourceType\":\"AuditEvent\"");
     if let Some(profile) = pattern.profile.filter(|_| fits) {
         let of_patient = if patient.is_some() { "Patient" } else { "" };
-        let _ = write!(out.0, ",\"meta\":{{\"profile\":[\"{}{of_patient}{profile}\"]}}", balp::PROFILE);
+        out.all(&[",\"meta\":{\"profile\":[\"", balp::PROFILE, of_patient, profile, "\"]}"]);
     }
-    out.0.push_str(",\"type\":");
+    out.raw(",\"type\":");
     out.coding(if is_refused {
         (balp::DCM, "110113")
     } else {
         ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest")
     });
     if let Some(code) = pattern.subtype {
-        out.0.push_str(",\"subtype\":[");
+        out.raw(",\"subtype\":[");
         out.coding(("http://hl7.org/fhir/restful-interaction", code));
         out.0.push(']');
     }
     let ended = record.time.saturating_add(record.latency_ms);
-    let _ = write!(out.0, ",\"action\":\"{}\",\"recorded\":\"{}\",\"outcome\":\"{outcome}\"", pattern.action, instant(ended));
+    let recorded = instant(ended);
+    out.all(&[",\"action\":\"", pattern.action, "\",\"recorded\":\"", &recorded, "\",\"outcome\":\"", outcome, "\""]);
     if is_refused || is_unfinished {
         out.text(",\"outcomeDesc\":", record.reason);
     }
     out.agents(told, &pattern);
     out.source(teller);
-    out.0.push_str(",\"entity\":[");
+    out.raw(",\"entity\":[");
     if let Some(id) = &record.request_id {
-        let _ = write!(out.0, "{{\"what\":{{\"identifier\":{{\"value\":\"{id}\"}}}},\"type\":");
+        out.all(&["{\"what\":{\"identifier\":{\"value\":\"", id, "\"}},\"type\":"]);
         out.coding((balp::REQUEST_ID, "XrequestId"));
-        out.0.push_str("},");
+        out.raw("},");
     }
     if let Some(patient) = patient {
-        out.0.push_str("{\"what\":");
+        out.raw("{\"what\":");
         out.reference("Patient", Some(patient), None);
         out.entity_kind("1", "1");
-        out.0.push_str("},");
+        out.raw("},");
     }
     if is_query {
         let cut = told.query.len() > MAX_QUERY;
         let query = told.query.get(..MAX_QUERY).unwrap_or(&told.query);
-        out.0.push_str("{\"query\":\"");
+        out.raw("{\"query\":\"");
         STANDARD.encode_string(query, &mut out.0);
-        out.0.push_str(if cut { "\",\"description\":\"the query was cut\"" } else { "\"" });
+        out.raw(if cut { "\",\"description\":\"the query was cut\"" } else { "\"" });
         out.entity_kind("2", "24");
     } else {
         out.object(told, record);
         out.entity_kind("2", "4");
     }
-    out.0.push_str("}]}");
+    out.raw("}]}");
     out.0.into_bytes()
 }
 
@@ -252,19 +253,33 @@ impl Particulars {
     }
 }
 
+/// A text that grows. What writes to it is no more code than it has to be: it stands in the module for Envoy.
 struct Json(String);
 
 impl Json {
+    #[inline(never)]
+    fn raw(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    /// Texts one behind the other.
+    #[inline(never)]
+    fn all(&mut self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.0.push_str(text));
+    }
+
+    #[inline(never)]
     fn coding(&mut self, (system, code): Coding) {
-        let _ = write!(self.0, "{{\"system\":\"{system}\",\"code\":\"{code}\"}}");
+        self.all(&["{\"system\":\"", system, "\",\"code\":\"", code, "\"}"]);
     }
 
     /// A text as JSON, cut and without what a string of FHIR cannot hold; nothing where it is empty.
+    #[inline(never)]
     fn text(&mut self, before: &str, text: &str) {
         if text.is_empty() {
             return;
         }
-        self.0.push_str(before);
+        self.raw(before);
         self.0.push('"');
         for char in cut(text, MAX_TEXT).chars() {
             match char {
@@ -282,60 +297,62 @@ impl Json {
         let uri = |text: &Option<Box<str>>| text.clone().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
         let token = uri(&told.token_id);
         let subject = told.subject.as_deref().filter(|subject| !subject.is_empty());
-        self.0.push_str(",\"agent\":[{\"type\":");
+        self.raw(",\"agent\":[{\"type\":");
         self.type_of_agent(pattern.client);
         match told.client.as_deref().filter(|client| !client.is_empty()) {
             Some(client) => {
                 self.text(",\"who\":{\"identifier\":{\"value\":", client);
-                self.0.push_str("}}");
+                self.raw("}}");
             }
-            None => self.0.push_str(",\"who\":{\"display\":\"unknown\"}"),
+            None => self.raw(",\"who\":{\"display\":\"unknown\"}"),
         }
-        self.0.push_str(if subject.is_some() { ",\"requestor\":false" } else { ",\"requestor\":true" });
+        self.raw(if subject.is_some() { ",\"requestor\":false" } else { ",\"requestor\":true" });
         if subject.is_none() {
             self.policy(token.as_deref());
         }
         if let Some(source) = told.source {
-            let _ = write!(self.0, ",\"network\":{{\"address\":\"{source}\",\"type\":\"2\"}}");
+            self.all(&[",\"network\":{\"address\":\"", &address(source), "\",\"type\":\"2\"}"]);
         }
-        self.0.push_str("},{\"type\":");
+        self.raw("},{\"type\":");
         self.type_of_agent(pattern.server);
-        match told.host.as_deref() {
+        match told.host.as_deref().filter(|host| !host.is_empty()) {
             Some(host) => {
                 self.text(",\"who\":{\"display\":", host);
                 self.0.push('}');
                 self.text(",\"requestor\":false,\"network\":{\"address\":", host);
-                self.0.push_str(",\"type\":\"1\"}}");
+                self.raw(",\"type\":\"1\"}}");
             }
-            None => self.0.push_str(",\"who\":{\"display\":\"unknown\"},\"requestor\":false}"),
+            None => self.raw(",\"who\":{\"display\":\"unknown\"},\"requestor\":false}"),
         }
         if let Some(subject) = subject {
-            self.0.push_str(",{\"type\":");
+            self.raw(",{\"type\":");
             self.type_of_agent(pattern.user);
             let roles = told.roles.iter().filter(|role| !role.is_empty()).take(MAX_ROLES);
             for (index, role) in roles.clone().enumerate() {
                 self.text(if index == 0 { ",\"role\":[{\"text\":" } else { "},{\"text\":" }, cut(role, MAX_ROLE));
             }
-            self.0.push_str(if roles.count() > 0 { "}]" } else { "" });
-            self.0.push_str(",\"who\":{\"identifier\":{");
+            self.raw(if roles.count() > 0 { "}]" } else { "" });
+            self.raw(",\"who\":{\"identifier\":{");
             if let Some(issuer) = uri(&told.issuer) {
                 self.text("\"system\":", &issuer);
-                self.0.push_str(if issuer.is_empty() { "" } else { "," });
+                self.raw(if issuer.is_empty() { "" } else { "," });
             }
             self.text("\"value\":", subject);
-            self.0.push_str("}},\"requestor\":true");
+            self.raw("}},\"requestor\":true");
             self.policy(token.as_deref());
             self.0.push('}');
         }
         self.0.push(']');
     }
 
+    #[inline(never)]
     fn type_of_agent(&mut self, coding: Coding) {
-        self.0.push_str("{\"coding\":[");
+        self.raw("{\"coding\":[");
         self.coding(coding);
-        self.0.push_str("]}");
+        self.raw("]}");
     }
 
+    #[inline(never)]
     fn policy(&mut self, token: Option<&str>) {
         if let Some(token) = token.filter(|token| !token.is_empty()) {
             self.text(",\"policy\":[", &format!("urn:ietf:params:oauth:jti:{token}"));
@@ -344,15 +361,15 @@ impl Json {
     }
 
     fn source(&mut self, teller: &Teller) {
-        self.0.push_str(",\"source\":{");
+        self.raw(",\"source\":{");
         if let Some(site) = teller.site.as_deref().filter(|site| !site.is_empty()) {
             self.text("\"site\":", site);
             self.0.push(',');
         }
         self.text("\"observer\":{\"display\":", &teller.name);
-        self.0.push_str("},\"type\":[");
+        self.raw("},\"type\":[");
         self.coding(("http://terminology.hl7.org/CodeSystem/security-source-type", "6"));
-        self.0.push_str("]}");
+        self.raw("]}");
     }
 
     /// What is read or written.
@@ -361,16 +378,16 @@ impl Json {
         self.0.push('{');
         match (interaction, resource_type) {
             (_, Some(kind)) => {
-                self.0.push_str("\"what\":");
+                self.raw("\"what\":");
                 match (&told.id, &told.location) {
                     (None, Some(location)) => {
-                        let _ = write!(self.0, "{{\"reference\":\"{location}\"}}");
+                        self.all(&["{\"reference\":\"", location, "\"}"]);
                     }
                     (id, _) => self.reference(kind, id.as_deref(), told.version.as_deref()),
                 }
             }
             (Some("batch" | "transaction" | "bundle"), None) => {
-                self.0.push_str("\"what\":");
+                self.raw("\"what\":");
                 self.reference("Bundle", None, None);
             }
             _ => (),
@@ -382,20 +399,38 @@ impl Json {
         }
     }
 
+    #[inline(never)]
     fn reference(&mut self, kind: &str, id: Option<&str>, version: Option<&str>) {
-        let _ = match (id, version) {
-            (Some(id), Some(version)) => write!(self.0, "{{\"reference\":\"{kind}/{id}/_history/{version}\"}}"),
-            (Some(id), None) => write!(self.0, "{{\"reference\":\"{kind}/{id}\"}}"),
-            (None, _) => write!(self.0, "{{\"type\":\"{kind}\"}}"),
-        };
+        match (id, version) {
+            (Some(id), Some(version)) => {
+                self.all(&["{\"reference\":\"", kind, "/", id, "/_history/", version, "\"}"]);
+            }
+            (Some(id), None) => self.all(&["{\"reference\":\"", kind, "/", id, "\"}"]),
+            (None, _) => self.all(&["{\"type\":\"", kind, "\"}"]),
+        }
     }
 
+    #[inline(never)]
     fn entity_kind(&mut self, kind: &'static str, role: &'static str) {
-        self.0.push_str(if self.0.ends_with('{') { "\"type\":" } else { ",\"type\":" });
+        self.raw(if self.0.ends_with('{') { "\"type\":" } else { ",\"type\":" });
         self.coding((balp::ENTITY_TYPE, kind));
-        self.0.push_str(",\"role\":");
+        self.raw(",\"role\":");
         self.coding((balp::OBJECT_ROLE, role));
     }
+}
+
+/// An address as text, its zeros all written.
+fn address(source: IpAddr) -> String {
+    let mut text = String::new();
+    let _ = match source {
+        IpAddr::V4(source) => source.octets().iter().enumerate().try_for_each(|(index, byte)| {
+            write!(text, "{}{byte}", if index > 0 { "." } else { "" })
+        }),
+        IpAddr::V6(source) => source.segments().iter().enumerate().try_for_each(|(index, segment)| {
+            write!(text, "{}{segment:x}", if index > 0 { ":" } else { "" })
+        }),
+    };
+    text
 }
 
 /// No more than so many bytes of a text.

@@ -12,7 +12,7 @@
 //! Time comes from outside, and calls are made there.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -96,6 +96,7 @@ struct Item {
 }
 
 struct Flight {
+    serial: u64,
     items: Vec<Item>,
     began: Duration,
 }
@@ -105,7 +106,7 @@ pub struct Queue {
     waiting: VecDeque<Item>,
     /// Events that failed alone, and when they may be tried again.
     later: Vec<(Duration, Item)>,
-    flights: BTreeMap<u64, Flight>,
+    flights: Vec<Flight>,
     serial: u64,
     /// Events that are here or under way.
     events: usize,
@@ -130,7 +131,7 @@ impl Queue {
         Self {
             waiting: VecDeque::new(),
             later: Vec::new(),
-            flights: BTreeMap::new(),
+            flights: Vec::new(),
             serial: 0,
             events: 0,
             reserved: 0,
@@ -203,8 +204,8 @@ impl Queue {
             return None;
         }
         // Those that failed alone go last, so that they hold up nobody.
-        for (_, item) in self.later.extract_if(.., |(due, _)| *due <= now) {
-            self.waiting.push_back(item);
+        while let Some(due) = self.later.iter().position(|(due, _)| *due <= now) {
+            self.waiting.push_back(self.later.remove(due).1);
             self.since = Some(Duration::ZERO);
         }
         let most = self.narrowed.unwrap_or(pace.batch).max(1);
@@ -218,16 +219,18 @@ impl Queue {
             size <= MAX_BATCH_BYTES
         };
         let count = self.waiting.iter().take(most).take_while(fits).count().max(1);
-        let items: Vec<Item> = self.waiting.drain(..count.min(self.waiting.len())).collect();
+        let items: Vec<Item> = (0..count).filter_map(|_| self.waiting.pop_front()).collect();
         self.since = if self.waiting.is_empty() { None } else { self.since };
         self.serial = self.serial.wrapping_add(1);
-        let flight = self.flights.entry(self.serial).or_insert(Flight { items, began: now });
+        self.flights.push(Flight { serial: self.serial, items, began: now });
+        let flight = self.flights.last()?;
         Some((self.serial, flight.items.iter().map(|item| &*item.json).collect()))
     }
 
     /// Takes what became of a call. A call that was given up is not known any more.
     pub fn settle(&mut self, serial: u64, outcome: Outcome, now: Duration) -> bool {
-        let Some(Flight { items, .. }) = self.flights.remove(&serial) else { return false };
+        let Some(at) = self.flights.iter().position(|flight| flight.serial == serial) else { return false };
+        let items = self.flights.remove(at).items;
         match outcome {
             Outcome::Verdicts(verdicts) => {
                 self.counts.calls = self.counts.calls.saturating_add(1);
@@ -303,8 +306,7 @@ impl Queue {
     fn give_up_lost(&mut self, now: Duration, pace: &Pace) {
         let longest = pace.timeout.saturating_add(GRACE);
         let is_lost = |flight: &Flight| now > flight.began.saturating_add(longest);
-        let lost: Vec<u64> = self.flights.iter().filter(|(_, flight)| is_lost(flight)).map(|(serial, _)| *serial).collect();
-        for serial in lost {
+        while let Some(serial) = self.flights.iter().find(|flight| is_lost(flight)).map(|flight| flight.serial) {
             self.settle(serial, Outcome::Failed(None), now);
         }
     }
@@ -337,7 +339,7 @@ fn wait(tries: u32, now: Duration, salt: usize) -> Duration {
 impl Drop for Queue {
     fn drop(&mut self) {
         let held = self.waiting.iter().chain(self.later.iter().map(|(_, item)| item));
-        let held = held.chain(self.flights.values().flat_map(|flight| &flight.items));
+        let held = held.chain(self.flights.iter().flat_map(|flight| &flight.items));
         let bytes = held.map(|item| item.json.len()).sum();
         self.give_back(bytes);
     }

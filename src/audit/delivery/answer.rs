@@ -14,11 +14,12 @@ pub(super) fn status(head: &Headers) -> Option<u16> {
 
 /// What became of a batch.
 pub(super) fn read(answer: Answer) -> Outcome {
-    match status(&answer.head) {
-        // What says nothing of each event proves nothing.
-        Some(200..=299) => answer.body.as_deref().and_then(verdicts).map_or(Outcome::Failed(None), Outcome::Verdicts),
+    let body = answer.body.as_deref().map_or(Body::Other, body);
+    match (status(&answer.head), body) {
+        (Some(200..=299), Body::Verdicts(verdicts)) => Outcome::Verdicts(verdicts),
         // Not a fault of the repository's, and not of its address or of who asks.
-        Some(400 | 413 | 422) => Outcome::Unfit { is_proven: answer.body.as_deref().is_some_and(is_outcome) },
+        (Some(400 | 413 | 422), body) => Outcome::Unfit { is_proven: matches!(body, Body::Outcome) },
+        // What says nothing of each event proves nothing.
         _ => Outcome::Failed(retry_after(&answer.head)),
     }
 }
@@ -28,13 +29,24 @@ fn retry_after(head: &Headers) -> Option<Duration> {
     std::str::from_utf8(head.single("retry-after").ok()??).ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// What a Bundle of type `batch-response` says of each entry, in order.
-fn verdicts(body: &[u8]) -> Option<Vec<Verdict>> {
+/// What an answer holds.
+enum Body {
+    /// A Bundle of type `batch-response`: what it says of each entry, in order.
+    Verdicts(Vec<Verdict>),
+    /// An OperationOutcome.
+    Outcome,
+    Other,
+}
+
+fn body(body: &[u8]) -> Body {
     let limits = json::Limits { max_keys: 1_000, ..json::Limits::default() };
-    let (mut is_bundle, mut is_response, mut in_entries, mut in_response) = (false, false, false, false);
+    let (mut is_bundle, mut is_outcome, mut is_response) = (false, false, false);
+    let (mut in_entries, mut in_response) = (false, false);
     let mut verdicts = Vec::new();
-    json::walk(body, &limits, |Event { depth, key, value }| match (depth, key, value) {
-        (1, Some("resourceType"), Value::String(kind)) => is_bundle = kind == "Bundle",
+    let read = json::walk(body, &limits, |Event { depth, key, value }| match (depth, key, value) {
+        (1, Some("resourceType"), Value::String(kind)) => {
+            (is_bundle, is_outcome) = (kind == "Bundle", kind == "OperationOutcome");
+        }
         (1, Some("type"), Value::String(kind)) => is_response = kind == "batch-response",
         (1, _, Value::Array) => in_entries = key == Some("entry"),
         (1, _, Value::End) => in_entries = false,
@@ -48,19 +60,12 @@ fn verdicts(body: &[u8]) -> Option<Vec<Verdict>> {
             }
         }
         _ => (),
-    })
-    .ok()?;
-    (is_bundle && is_response).then_some(verdicts)
-}
-
-/// Whether this is an OperationOutcome.
-fn is_outcome(body: &[u8]) -> bool {
-    let mut is_outcome = false;
-    let read = json::walk(body, &json::Limits::default(), |event| match event {
-        Event { depth: 1, key: Some("resourceType"), value: Value::String(kind) } => is_outcome = kind == "OperationOutcome",
-        _ => (),
     });
-    read.is_ok() && is_outcome
+    match read {
+        Ok(()) if is_bundle && is_response => Body::Verdicts(verdicts),
+        Ok(()) if is_outcome => Body::Outcome,
+        Ok(()) | Err(_) => Body::Other,
+    }
 }
 
 /// A status stands at the beginning: `201 Created`.
