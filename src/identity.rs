@@ -68,6 +68,7 @@ pub use mtls::{NoCertificate, PeerCertificate};
 pub use principal::Principal;
 pub use refusal::{Halt, Refusal};
 pub use requirement::Requirement;
+pub(crate) use jwt::json::object as json_object;
 pub(crate) use scalar::{OtherType, Scalar};
 pub use stand_in::{StandIn, StandInError};
 

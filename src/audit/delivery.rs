@@ -17,8 +17,8 @@ use super::event::Teller;
 use super::queue::{Counts, Outcome, Pace, Queue};
 use crate::identity::{Answer, Call, Endpoint};
 
-/// The longest answer that is read: servers may say an OperationOutcome of each event.
-const MAX_ANSWER: usize = 1 << 20;
+/// The longest answer that is read: servers may say an OperationOutcome of each event, each in some hundred bytes.
+const MAX_ANSWER: usize = 512 << 10;
 
 /// What a policy says of delivery.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Outbox {
     }
 
     /// Puts an event without room reserved; without any it is dropped and counted.
-    pub fn offer(self: &Rc<Self>, event: Vec<u8>, now: Duration) {
+    pub fn offer(self: &Rc<Self>, event: Vec<u8>, now: u64) {
         match self.reserve(event.len()) {
             Some(room) => room.fill(event, now),
             None => self.queue.borrow_mut().drop_one(),
@@ -136,7 +136,7 @@ impl Outbox {
 
     /// The next call to make now, if there is one.
     #[must_use]
-    pub fn poll(&self, now: Duration) -> Option<(u64, Call)> {
+    pub fn poll(&self, now: u64) -> Option<(u64, Call)> {
         let delivery = self.delivery.borrow();
         let mut queue = self.queue.borrow_mut();
         let (serial, events) = queue.next_batch(now, &delivery.pace)?;
@@ -146,12 +146,12 @@ impl Outbox {
         if let Some(Bearer(value)) = &delivery.authorization {
             head.push(("authorization", Rc::clone(value)));
         }
-        let (cluster, timeout) = (Rc::clone(&delivery.cluster), delivery.pace.timeout);
+        let (cluster, timeout) = (Rc::clone(&delivery.cluster), Duration::from_millis(delivery.pace.timeout));
         Some((serial, Call { cluster, head, body: bundle(&events), timeout, max_body: MAX_ANSWER }))
     }
 
     /// Takes the answer to a call, or that there is none.
-    pub fn answered(&self, serial: u64, answer: Option<Answer>, now: Duration) -> Vec<News> {
+    pub fn answered(&self, serial: u64, answer: Option<Answer>, now: u64) -> Vec<News> {
         let mut queue = self.queue.borrow_mut();
         let (was_failing, rejected) = (queue.is_failing(), queue.rejected());
         let status = answer.as_ref().and_then(|answer| answer::status(&answer.head));
@@ -171,7 +171,7 @@ impl Outbox {
 
 impl Room {
     /// Puts the event that it was taken for.
-    pub fn fill(self, event: Vec<u8>, now: Duration) {
+    pub fn fill(self, event: Vec<u8>, now: u64) {
         if let Some(outbox) = self.outbox.upgrade() {
             outbox.queue.borrow_mut().put(event, now);
         }

@@ -9,12 +9,11 @@
 //!    at fault. That one is rejected if an OperationOutcome says so, and else waits alone. Nothing else is ever thrown away
 //!    here.
 //!
-//! Time comes from outside, and calls are made there.
+//! Time comes from outside, in milliseconds, and calls are made there.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// The most bytes that all queues of a worker hold together, room that is reserved among them.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -26,14 +25,14 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 const MAX_CALLS: usize = 4;
 
 /// What a call may take beyond its time before it is held to be lost.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: u64 = 5_000;
 
 /// The first and the longest wait for another try.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const FIRST_WAIT: u64 = 1_000;
+const LONGEST_WAIT: u64 = 60_000;
 
 /// The longest that a repository may ask us to wait.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+const LONGEST_RETRY_AFTER: u64 = 300_000;
 
 /// How a queue behaves.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +42,9 @@ pub struct Pace {
     /// The most events of a batch.
     pub batch: usize,
     /// How long an event may wait for others.
-    pub interval: Duration,
+    pub interval: u64,
     /// How long a call may take.
-    pub timeout: Duration,
+    pub timeout: u64,
 }
 
 /// What became of events and calls since it was asked.
@@ -87,7 +86,7 @@ pub enum Outcome {
         is_proven: bool,
     },
     /// It did not do what was asked, and said perhaps when to try again.
-    Failed(Option<Duration>),
+    Failed(Option<u64>),
 }
 
 struct Item {
@@ -98,14 +97,14 @@ struct Item {
 struct Flight {
     serial: u64,
     items: Vec<Item>,
-    began: Duration,
+    began: u64,
 }
 
 /// See the module's documentation.
 pub struct Queue {
     waiting: VecDeque<Item>,
     /// Events that failed alone, and when they may be tried again.
-    later: Vec<(Duration, Item)>,
+    later: Vec<(u64, Item)>,
     flights: Vec<Flight>,
     serial: u64,
     /// Events that are here or under way.
@@ -115,10 +114,10 @@ pub struct Queue {
     /// The bytes of all queues of the worker.
     bytes: Rc<Cell<usize>>,
     /// When the oldest that waits came.
-    since: Option<Duration>,
+    since: Option<u64>,
     /// Calls that failed in a row, and until when there is none.
     failures: u32,
-    not_before: Duration,
+    not_before: u64,
     /// The most events of the next batch, while one at fault is looked for.
     narrowed: Option<usize>,
     counts: Counts,
@@ -138,7 +137,7 @@ impl Queue {
             bytes,
             since: None,
             failures: 0,
-            not_before: Duration::ZERO,
+            not_before: 0,
             narrowed: None,
             counts: Counts::default(),
         }
@@ -162,7 +161,7 @@ impl Queue {
     }
 
     /// Puts an event for which room was taken. The room is to be given back behind it.
-    pub fn put(&mut self, event: Vec<u8>, now: Duration) {
+    pub fn put(&mut self, event: Vec<u8>, now: u64) {
         self.bytes.set(self.bytes.get().saturating_add(event.len()));
         self.events = self.events.saturating_add(1);
         self.since.get_or_insert(now);
@@ -197,7 +196,7 @@ impl Queue {
     }
 
     /// The next batch that is to be sent now, by its number, if there is one.
-    pub fn next_batch(&mut self, now: Duration, pace: &Pace) -> Option<(u64, Vec<&[u8]>)> {
+    pub fn next_batch(&mut self, now: u64, pace: &Pace) -> Option<(u64, Vec<&[u8]>)> {
         self.give_up_lost(now, pace);
         let most_calls = if self.failures == 0 && self.narrowed.is_none() { MAX_CALLS } else { 1 };
         if now < self.not_before || self.flights.len() >= most_calls {
@@ -206,7 +205,7 @@ impl Queue {
         // Those that failed alone go last, so that they hold up nobody.
         while let Some(due) = self.later.iter().position(|(due, _)| *due <= now) {
             self.waiting.push_back(self.later.remove(due).1);
-            self.since = Some(Duration::ZERO);
+            self.since = Some(0);
         }
         let most = self.narrowed.unwrap_or(pace.batch).max(1);
         let is_due = self.since.is_some_and(|since| now >= since.saturating_add(pace.interval));
@@ -228,7 +227,7 @@ impl Queue {
     }
 
     /// Takes what became of a call. A call that was given up is not known any more.
-    pub fn settle(&mut self, serial: u64, outcome: Outcome, now: Duration) -> bool {
+    pub fn settle(&mut self, serial: u64, outcome: Outcome, now: u64) -> bool {
         let Some(at) = self.flights.iter().position(|flight| flight.serial == serial) else { return false };
         let items = self.flights.remove(at).items;
         match outcome {
@@ -259,7 +258,7 @@ impl Queue {
                 } else {
                     items.into_iter().for_each(|item| self.put_off(item, now));
                 }
-                self.fail(if is_proven { Some(Duration::ZERO) } else { None }, now);
+                self.fail(if is_proven { Some(0) } else { None }, now);
             }
             Outcome::Failed(retry_after) => {
                 self.fail(retry_after.map(|asked| asked.clamp(FIRST_WAIT, LONGEST_RETRY_AFTER)), now);
@@ -282,7 +281,7 @@ impl Queue {
     }
 
     /// Counts a call that failed; the next one waits so long, or as long as is usual.
-    fn fail(&mut self, asked: Option<Duration>, now: Duration) {
+    fn fail(&mut self, asked: Option<u64>, now: u64) {
         self.counts.failed_calls = self.counts.failed_calls.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
         let own = wait(self.failures, now, self.waiting.len());
@@ -290,7 +289,7 @@ impl Queue {
     }
 
     /// Has an event that failed alone wait.
-    fn put_off(&mut self, item: Item, now: Duration) {
+    fn put_off(&mut self, item: Item, now: u64) {
         let tries = item.tries.saturating_add(1);
         let due = now.saturating_add(wait(tries, now, self.later.len()));
         self.later.push((due, Item { tries, ..item }));
@@ -299,11 +298,11 @@ impl Queue {
     /// Puts events back to where they came from, to be sent as soon as that is possible.
     fn put_back(&mut self, items: Vec<Item>) {
         items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
-        self.since = Some(Duration::ZERO);
+        self.since = Some(0);
     }
 
     /// An answer can fail to come: the context that asked may be gone.
-    fn give_up_lost(&mut self, now: Duration, pace: &Pace) {
+    fn give_up_lost(&mut self, now: u64, pace: &Pace) {
         let longest = pace.timeout.saturating_add(GRACE);
         let is_lost = |flight: &Flight| now > flight.began.saturating_add(longest);
         while let Some(serial) = self.flights.iter().find(|flight| is_lost(flight)).map(|flight| flight.serial) {
@@ -325,15 +324,13 @@ impl Queue {
 
 /// How long to wait for another try: a second, then twice as long each time, less up to a half of it, so that workers that
 /// failed together do not come back together.
-fn wait(tries: u32, now: Duration, salt: usize) -> Duration {
-    let longest = FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(6)).min(LONGEST_WAIT);
-    // The low digits of the clock are as good as chance here (splitmix64's last step).
-    let mut mixed = u64::from(now.subsec_nanos()) ^ u64::try_from(salt).unwrap_or(0).rotate_left(32);
+fn wait(tries: u32, now: u64, salt: usize) -> u64 {
+    let longest = (FIRST_WAIT << tries.saturating_sub(1).min(6)).min(LONGEST_WAIT);
+    // The clock is as good as chance here, once its digits are mixed (splitmix64's last steps).
+    let mut mixed = now ^ u64::try_from(salt).unwrap_or(0).rotate_left(32);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed ^= mixed >> 27;
-    let half = longest / 2;
-    let less = half.saturating_mul(u32::try_from(mixed % 1024).unwrap_or(0)) / 1024;
-    longest.saturating_sub(less)
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    longest - mixed % (longest / 2 + 1)
 }
 
 impl Drop for Queue {

@@ -57,7 +57,7 @@ impl Errands {
             }
             Errand::Deliver(serial) => {
                 if let Some(outbox) = &shared.outbox {
-                    outboxes::answered(outbox, serial, answer, now());
+                    outboxes::answered(outbox, serial, answer, milliseconds());
                 }
                 self.deliver(shared);
                 false
@@ -68,11 +68,11 @@ impl Errands {
     /// Sends what is to be sent to the audit repository.
     pub(super) fn deliver(&self, shared: &Shared) {
         let Some(outbox) = &shared.outbox else { return };
-        while let Some((serial, call)) = outbox.poll(now()) {
+        while let Some((serial, call)) = outbox.poll(milliseconds()) {
             match dispatch(&call) {
                 Some(token) => drop(self.0.borrow_mut().insert(token, (Errand::Deliver(serial), call.max_body))),
                 // Nobody is there: it waits, and so does the loop end.
-                None => outboxes::answered(outbox, serial, None, now()),
+                None => outboxes::answered(outbox, serial, None, milliseconds()),
             }
         }
     }
@@ -137,8 +137,13 @@ pub(super) fn settle(shared: &Rc<Shared>) {
     }
 }
 
+/// Milliseconds since 1970.
+pub(super) fn milliseconds() -> u64 {
+    host::now() / 1_000_000
+}
+
 /// The time since 1970.
-pub(super) fn now() -> Duration {
+fn now() -> Duration {
     Duration::from_nanos(host::now())
 }
 

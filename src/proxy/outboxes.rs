@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use super::meters;
 use crate::audit::delivery::{Delivery, News, Outbox};
@@ -40,7 +39,7 @@ pub(super) fn is_shared(outbox: &Rc<Outbox>) -> bool {
 }
 
 /// Hands over the answer to a call, and logs what is new: no event, nothing that the repository wrote.
-pub(super) fn answered(outbox: &Outbox, serial: u64, answer: Option<Answer>, now: Duration) {
+pub(super) fn answered(outbox: &Outbox, serial: u64, answer: Option<Answer>, now: u64) {
     for news in outbox.answered(serial, answer, now) {
         match news {
             News::Failing(Some(status)) => log::warn!(

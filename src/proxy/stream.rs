@@ -130,9 +130,9 @@ impl Stream {
     fn deliver(&mut self, shared: &Shared, exchange: &Exchange) {
         let (Some(outbox), Some(event)) = (&shared.outbox, exchange.event()) else { return };
         match self.room.take() {
-            Some(room) => room.fill(event, errands::now()),
+            Some(room) => room.fill(event, errands::milliseconds()),
             None if exchange.was_refused_for_room() => outbox.count_refused(),
-            None => outbox.offer(event, errands::now()),
+            None => outbox.offer(event, errands::milliseconds()),
         }
     }
 

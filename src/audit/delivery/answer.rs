@@ -1,11 +1,10 @@
 //! What the answer to a batch says.
 
-use std::time::Duration;
+use serde_json::Value;
 
 use crate::audit::queue::{Outcome, Verdict};
 use crate::http::Headers;
-use crate::identity::Answer;
-use crate::json::{self, Event, Value};
+use crate::identity::{Answer, json_object};
 
 /// The status in a head.
 pub(super) fn status(head: &Headers) -> Option<u16> {
@@ -25,8 +24,9 @@ pub(super) fn read(answer: Answer) -> Outcome {
 }
 
 /// Seconds: a date would need a clock that both agree on.
-fn retry_after(head: &Headers) -> Option<Duration> {
-    std::str::from_utf8(head.single("retry-after").ok()??).ok()?.parse().ok().map(Duration::from_secs)
+fn retry_after(head: &Headers) -> Option<u64> {
+    let seconds: u64 = std::str::from_utf8(head.single("retry-after").ok()??).ok()?.parse().ok()?;
+    Some(seconds.saturating_mul(1_000))
 }
 
 /// What an answer holds.
@@ -39,38 +39,22 @@ enum Body {
 }
 
 fn body(body: &[u8]) -> Body {
-    let limits = json::Limits { max_keys: 1_000, ..json::Limits::default() };
-    let (mut is_bundle, mut is_outcome, mut is_response) = (false, false, false);
-    let (mut in_entries, mut in_response) = (false, false);
-    let mut verdicts = Vec::new();
-    let read = json::walk(body, &limits, |Event { depth, key, value }| match (depth, key, value) {
-        (1, Some("resourceType"), Value::String(kind)) => {
-            (is_bundle, is_outcome) = (kind == "Bundle", kind == "OperationOutcome");
+    let Some(read) = json_object(body) else { return Body::Other };
+    let text = |key: &str| read.get(key).and_then(Value::as_str);
+    match (text("resourceType"), text("type")) {
+        (Some("Bundle"), Some("batch-response")) => {
+            let entries = read.get("entry").and_then(Value::as_array);
+            Body::Verdicts(entries.into_iter().flatten().map(verdict).collect())
         }
-        (1, Some("type"), Value::String(kind)) => is_response = kind == "batch-response",
-        (1, _, Value::Array) => in_entries = key == Some("entry"),
-        (1, _, Value::End) => in_entries = false,
-        // An entry that says nothing is none that was taken.
-        (2, None, Value::Object) if in_entries => verdicts.push(Verdict::Again),
-        (3, _, Value::Object) => in_response = in_entries && key == Some("response"),
-        (3, _, Value::End) => in_response = false,
-        (4, Some("status"), Value::String(status)) if in_response => {
-            if let Some(last) = verdicts.last_mut() {
-                *last = verdict(status);
-            }
-        }
-        _ => (),
-    });
-    match read {
-        Ok(()) if is_bundle && is_response => Body::Verdicts(verdicts),
-        Ok(()) if is_outcome => Body::Outcome,
-        Ok(()) | Err(_) => Body::Other,
+        (Some("OperationOutcome"), _) => Body::Outcome,
+        _ => Body::Other,
     }
 }
 
-/// A status stands at the beginning: `201 Created`.
-fn verdict(status: &str) -> Verdict {
-    match status.get(..3).and_then(|digits| digits.parse::<u16>().ok()) {
+/// What an entry says. A status stands at the beginning: `201 Created`. An entry that says nothing is none that was taken.
+fn verdict(entry: &Value) -> Verdict {
+    let status = entry.get("response").and_then(|response| response.get("status")).and_then(Value::as_str);
+    match status.and_then(|status| status.get(..3)?.parse::<u16>().ok()) {
         Some(200..=299) => Verdict::Delivered,
         Some(400..=428 | 430..=499) => Verdict::Rejected,
         _ => Verdict::Again,
@@ -127,7 +111,7 @@ mod tests {
             assert_eq!(unfit(r#"{"resourceType":"OperationOutcome"}"#), Outcome::Unfit { is_proven: true }, "{status}");
         }
         let asked = |after: &str| answer(&[(":status", "503"), ("retry-after", after)], "");
-        assert_eq!(asked("7"), Outcome::Failed(Some(Duration::from_secs(7))));
+        assert_eq!(asked("7"), Outcome::Failed(Some(7_000)));
         assert_eq!(asked("Fri, 27 Nov 2026 04:00:00 GMT"), Outcome::Failed(None));
     }
 }

@@ -13,7 +13,7 @@ use crate::policy::model::{self, Overflow};
 use crate::policy::secret;
 use crate::policy::Env;
 
-const MAX_BATCH: usize = 500;
+const MAX_BATCH: usize = 200;
 const MAX_QUEUE: usize = 100_000;
 const MAX_NAME: usize = 128;
 
@@ -73,7 +73,7 @@ impl Delivery {
             cluster: model.cluster.as_str().into(),
             endpoint: endpoint?,
             authorization: bearer(model, at, env, report),
-            pace: Pace { max_queue, batch, interval, timeout },
+            pace: Pace { max_queue, batch, interval: milliseconds(interval), timeout: milliseconds(timeout) },
             refuses: model.on_overflow == Overflow::Refuse,
             teller: Teller {
                 name: model.source.as_deref().unwrap_or(policy).into(),
@@ -81,6 +81,10 @@ impl Delivery {
             },
         })
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The `authorization` of each call. Without its secret there is none, and the repository refuses them.

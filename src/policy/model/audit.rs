@@ -33,7 +33,7 @@ pub struct Delivery {
     pub interval: Option<Duration>,
     /// The most events of a batch: 50 when absent.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 500))]
+    #[schemars(range(min = 1, max = 200))]
     pub batch: Option<usize>,
     /// How long the repository may take for a batch: 10s when absent.
     #[serde(default)]
