@@ -26,8 +26,8 @@ mod answer;
 mod answer_head;
 mod body;
 mod effect;
-mod event;
 mod engine;
+mod event;
 #[cfg(not(target_family = "wasm"))]
 pub mod explain;
 mod forward;

@@ -56,11 +56,12 @@ use requirement::{Site, Sites};
 
 pub use cache::{CacheCounts, TokenCache};
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
-pub use compile::{check_key_routes, compile};
 pub(crate) use compile::time_within;
+pub use compile::{check_key_routes, compile};
 pub(crate) use endpoint::Endpoint;
 #[cfg(not(target_family = "wasm"))]
 pub use explain::{Explanation, Finding, KeyUsed, Made, NotExplained, ProviderTried, SignatureFound, Step, describe};
+pub(crate) use jwt::json::object as json_object;
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 #[cfg(not(target_family = "wasm"))]
 pub use jwt::{KeyFile, KeyFileError};
@@ -68,7 +69,6 @@ pub use mtls::{NoCertificate, PeerCertificate};
 pub use principal::Principal;
 pub use refusal::{Halt, Refusal};
 pub use requirement::Requirement;
-pub(crate) use jwt::json::object as json_object;
 pub(crate) use scalar::{OtherType, Scalar};
 pub use stand_in::{StandIn, StandInError};
 

@@ -51,16 +51,10 @@ pub(super) fn pattern(interaction: Option<&str>, method: Option<&str>, has_type:
         user: AUTHOR,
         is_query: false,
     };
-    let read =
-        Pattern { action: "R", client: DESTINATION, server: SOURCE, user: RECIPIENT, subtype: sent.subtype, ..sent };
+    let read = Pattern { action: "R", client: DESTINATION, server: SOURCE, user: RECIPIENT, subtype: sent.subtype, ..sent };
     let delete = Pattern { action: "D", client: APPLICATION, server: CUSTODIAN, ..sent };
-    let of_search = |subtype| Pattern {
-        subtype: Some(subtype),
-        profile: Some("Query"),
-        user: RECIPIENT,
-        is_query: true,
-        ..sent
-    };
+    let of_search =
+        |subtype| Pattern { subtype: Some(subtype), profile: Some("Query"), user: RECIPIENT, is_query: true, ..sent };
     match (interaction, method) {
         (Some("create"), _) => Pattern { action: "C", profile: Some("Create"), ..sent },
         (Some("update" | "patch"), _) => Pattern { action: "U", profile: Some("Update"), ..sent },

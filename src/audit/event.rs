@@ -102,7 +102,9 @@ pub(crate) fn patient_id(reference: &str) -> Option<&str> {
 
 /// `Type/id`, or `Type/id/_history/version`, out of the address of a resource of this type.
 pub(crate) fn own_reference<'l>(location: &'l str, kind: &str) -> Option<&'l str> {
-    let at = location.rfind(&format!("{kind}/")).filter(|at| *at == 0 || location.get(..*at).is_some_and(|l| l.ends_with('/')))?;
+    let at = location
+        .rfind(&format!("{kind}/"))
+        .filter(|at| *at == 0 || location.get(..*at).is_some_and(|l| l.ends_with('/')))?;
     let reference = location.get(at..)?;
     let mut steps = reference.split('/').skip(1);
     let fits = match (steps.next(), steps.next(), steps.next(), steps.next()) {
@@ -423,12 +425,16 @@ impl Json {
 fn address(source: IpAddr) -> String {
     let mut text = String::new();
     let _ = match source {
-        IpAddr::V4(source) => source.octets().iter().enumerate().try_for_each(|(index, byte)| {
-            write!(text, "{}{byte}", if index > 0 { "." } else { "" })
-        }),
-        IpAddr::V6(source) => source.segments().iter().enumerate().try_for_each(|(index, segment)| {
-            write!(text, "{}{segment:x}", if index > 0 { ":" } else { "" })
-        }),
+        IpAddr::V4(source) => source
+            .octets()
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, byte)| write!(text, "{}{byte}", if index > 0 { "." } else { "" })),
+        IpAddr::V6(source) => source
+            .segments()
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, segment)| write!(text, "{}{segment:x}", if index > 0 { ":" } else { "" })),
     };
     text
 }

@@ -1,6 +1,5 @@
 //! What an exchange knows that its AuditEvent tells, and its record does not: noted on the way, where events are delivered.
 
-
 use super::{Exchange, Facts};
 use crate::audit::event::{self, Particulars};
 use crate::fhir::{Act, Interaction};
@@ -19,7 +18,9 @@ impl Exchange {
     /// Whether it was refused for that.
     #[must_use]
     pub fn was_refused_for_room(&self) -> bool {
-        self.lacks_room && !self.record.shadow && self.record.reason == super::Reason::from(super::Rule::AuditUnavailable).code()
+        self.lacks_room
+            && !self.record.shadow
+            && self.record.reason == super::Reason::from(super::Rule::AuditUnavailable).code()
     }
 
     /// Whether the event has to say where the upstream puts what it creates.

@@ -107,7 +107,19 @@ impl Root {
         let (held, sequence, held_bytes, cache_counts, errands, hurries, news) = Default::default();
         let data = EnvoyData::detect();
         let outbox = engine.delivery().map(outboxes::of);
-        Some(Rc::new(Shared { engine, verifier, data, errands, outbox, hurries, news, held, sequence, held_bytes, cache_counts }))
+        Some(Rc::new(Shared {
+            engine,
+            verifier,
+            data,
+            errands,
+            outbox,
+            hurries,
+            news,
+            held,
+            sequence,
+            held_bytes,
+            cache_counts,
+        }))
     }
 
     /// Whether it has nothing left to deliver that nobody else delivers.

@@ -12,7 +12,8 @@ const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 
 /// A profile: its name, subtypes, action, the codes of client, server and user.
-type Row = (&'static str, &'static [&'static str], &'static str, [(&'static str, &'static str); 2], &'static [&'static str]);
+type Row =
+    (&'static str, &'static [&'static str], &'static str, [(&'static str, &'static str); 2], &'static [&'static str]);
 
 const ROWS: &[Row] = &[
     ("Create", &["create"], "C", [(DCM, "110153"), (DCM, "110152")], &["AUT", "INF", "CST"]),

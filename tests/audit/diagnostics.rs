@@ -67,7 +67,9 @@ fn a_token_comes_from_the_environment_and_is_one() {
         assert!(found.iter().any(|one| one.starts_with("Error weak-secret")), "{found:?}");
         assert!(!found.iter().any(|one| one.contains("0123456789")), "{found:?}");
     }
-    let rotated =
-        found(|delivery| delivery["authorization"] = json!({ "env": "TOKEN", "previous": "OLD" }), Some("0123456789abcdef"));
+    let rotated = found(
+        |delivery| delivery["authorization"] = json!({ "env": "TOKEN", "previous": "OLD" }),
+        Some("0123456789abcdef"),
+    );
     assert!(rotated.iter().any(|one| one.starts_with("Error not-supported")), "{rotated:?}");
 }

@@ -174,6 +174,9 @@ fn what_happened_is_delivered_once_and_nothing_else() {
     stage.upstream.reply("/fhir/Patient/secret-1", Reply::fhir(&patient));
     let created = Reply::fhir(&patient).header("location", "https://fhir.example/fhir/Patient/secret-2/_history/1");
     stage.upstream.reply("/fhir/Patient", created);
+    let absent = json!({ "resourceType": "OperationOutcome", "issue": [{ "severity": "error", "code": "not-found" }] });
+    let absent = Reply::new(404).header("content-type", "application/fhir+json").body(absent.to_string());
+    stage.upstream.reply("/fhir/Patient/absent", absent);
     let requests = [
         Request::get("/fhir/Patient/secret-1"),
         Request::get("/fhir/Patient?name=secret-name"),
@@ -343,10 +346,10 @@ fn in_shadow_mode_nothing_is_refused_for_want_of_room() {
 }
 
 #[test]
-fn room_is_given_back_by_whoever_goes_away() {
+fn who_goes_away_is_told_of_and_leaves_no_room_taken() {
     let repository = Repository::start();
     let stage = stage(policy(|policy| policy["audit"]["delivery"]["max_queue"] = json!(1)), &repository);
-    for _ in 0..3 {
+    for gone in 1..=3 {
         // A body that was announced and never comes: its client goes away.
         let mut stream = std::net::TcpStream::connect(stage.envoy.listener(1)).unwrap();
         let head = "POST /fhir/Patient HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/fhir+json\r\n\
@@ -355,8 +358,9 @@ fn room_is_given_back_by_whoever_goes_away() {
         assert!(wait_for(|| (stage.envoy.stat("http.ingress.downstream_rq_active") > 0).then_some(())).is_some());
         drop(stream);
         assert!(wait_for(|| (stage.envoy.stat("http.ingress.downstream_rq_active") == 0).then_some(())).is_some());
-        counts(&stage, "audit_queued", 0);
+        counts(&stage, "audit_events.result.delivered", gone);
     }
+    assert!(repository.taken().iter().all(|event| event["outcomeDesc"] == "unfinished"));
     assert!(wait_for(|| (read(&stage, "after").status == 200).then_some(())).is_some());
     repository.has_all(&["after".to_owned()]);
 }
@@ -371,13 +375,15 @@ fn events_outlive_the_policy_that_they_come_from() {
     let moved = policy(|policy| policy["audit"]["delivery"]["uri"] = json!("https://audit.clinic.example/audit?new"));
     for (name, next) in [("renamed", renamed), ("silent", silent), ("moved", moved)] {
         assert!(stage.envoy.set_policy(&policy(|_| ())));
-        assert!(wait_for(|| {
-            let before = repository.taken().len();
-            assert_eq!(read(&stage, "probe").status, 200);
-            std::thread::sleep(Duration::from_millis(600));
-            (repository.taken().len() > before).then_some(())
-        })
-        .is_some());
+        assert!(
+            wait_for(|| {
+                let before = repository.taken().len();
+                assert_eq!(read(&stage, "probe").status, 200);
+                std::thread::sleep(Duration::from_millis(600));
+                (repository.taken().len() > before).then_some(())
+            })
+            .is_some()
+        );
         repository.is(503);
         let before = repository.server.seen("/audit").len();
         let mut ids = reads(&stage, &format!("before-{name}"), 3);
@@ -390,13 +396,13 @@ fn events_outlive_the_policy_that_they_come_from() {
         repository.has_all(&ids);
         counts(&stage, "audit_queued", 0);
     }
+    tells_nobody_else(&stage, &["before-", "behind-"]);
     // Nor does a policy that is refused lose any.
     repository.is(503);
     let ids = reads(&stage, "refused", 3);
     assert!(!stage.envoy.set_policy(&policy(|policy| policy["audit"]["delivery"]["batch"] = json!(0))));
     repository.is(TAKES);
     repository.has_all(&ids);
-    tells_nobody_else(&stage, &["before-", "behind-"]);
 }
 
 #[test]

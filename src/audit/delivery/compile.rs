@@ -7,11 +7,11 @@ use super::{Bearer, Delivery};
 use crate::audit::event::Teller;
 use crate::audit::queue::Pace;
 use crate::identity::{Endpoint, time_within};
+use crate::policy::Env;
 use crate::policy::diagnostic::{Code, Report};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Overflow};
 use crate::policy::secret;
-use crate::policy::Env;
 
 const MAX_BATCH: usize = 200;
 const MAX_QUEUE: usize = 100_000;
@@ -22,13 +22,7 @@ const TOKEN_BYTES: usize = 16;
 
 impl Delivery {
     /// Compiles what stands at `at`. `None` is one that has no address.
-    pub fn compile(
-        model: &model::Delivery,
-        policy: &str,
-        at: &Node,
-        env: Env<'_>,
-        report: &mut Report,
-    ) -> Option<Self> {
+    pub fn compile(model: &model::Delivery, policy: &str, at: &Node, env: Env<'_>, report: &mut Report) -> Option<Self> {
         if model.cluster.is_empty() {
             report
                 .error(at.key("cluster"), Code::InvalidValue, "the cluster has no name")

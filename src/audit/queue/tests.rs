@@ -1,7 +1,6 @@
 use super::*;
 
-const PACE: Pace =
-    Pace { max_queue: 10, batch: 4, interval: 1_000, timeout: 10_000 };
+const PACE: Pace = Pace { max_queue: 10, batch: 4, interval: 1_000, timeout: 10_000 };
 
 /// A queue, its clock, and what the repository has got.
 struct Bench {
