@@ -19,67 +19,80 @@ pub(super) type Coding = (&'static str, &'static str);
 
 /// What is said of a kind of interaction.
 pub(super) struct Pattern {
-    /// Its code in `http://hl7.org/fhir/restful-interaction`; none for what is no interaction of FHIR.
-    pub(super) subtype: Option<&'static str>,
+    /// Its code in `http://hl7.org/fhir/restful-interaction`, or the method of what is no interaction of FHIR.
+    pub(super) code: &'static str,
     /// C, R, U, D or E.
     pub(super) action: &'static str,
-    /// The profile of a success, by the end of its name.
-    pub(super) profile: Option<&'static str>,
-    pub(super) client: Coding,
-    pub(super) server: Coding,
-    pub(super) user: Coding,
+    /// The profile of a success, by the end of its name; empty where there is none.
+    pub(super) profile: &'static str,
+    pub(super) parts: &'static Parts,
     /// Whether it is a search, whose object is the query.
     pub(super) is_query: bool,
 }
 
-const SOURCE: Coding = (DCM, "110153");
-const DESTINATION: Coding = (DCM, "110152");
-const APPLICATION: Coding = (DCM, "110150");
-const CUSTODIAN: Coding = (PARTICIPANT, "custodian");
+/// The parts that agents play.
+pub(super) struct Parts {
+    pub(super) client: Coding,
+    pub(super) server: Coding,
+    pub(super) user: Coding,
+}
+
 const AUTHOR: Coding = (PARTICIPATION, "AUT");
 const RECIPIENT: Coding = (PARTICIPATION, "IRCP");
 
-/// What is said of an interaction, by its name in records, or of a request that is none, by its method.
-pub(super) fn pattern(interaction: Option<&str>, method: Option<&str>, has_type: bool, has_id: bool) -> Pattern {
-    // What a client sends goes from it to the server; what it reads the other way.
-    let sent = Pattern {
-        subtype: interaction.and_then(subtype),
-        action: "E",
-        profile: None,
-        client: SOURCE,
-        server: DESTINATION,
-        user: AUTHOR,
-        is_query: false,
-    };
-    let read = Pattern { action: "R", client: DESTINATION, server: SOURCE, user: RECIPIENT, subtype: sent.subtype, ..sent };
-    let delete = Pattern { action: "D", client: APPLICATION, server: CUSTODIAN, ..sent };
-    let of_search =
-        |subtype| Pattern { subtype: Some(subtype), profile: Some("Query"), user: RECIPIENT, is_query: true, ..sent };
-    match (interaction, method) {
-        (Some("create"), _) => Pattern { action: "C", profile: Some("Create"), ..sent },
-        (Some("update" | "patch"), _) => Pattern { action: "U", profile: Some("Update"), ..sent },
-        (Some("delete"), _) => Pattern { profile: Some("Delete"), ..delete },
-        (Some("read" | "vread"), _) => Pattern { profile: Some("Read"), ..read },
-        (Some("search"), _) => of_search(if has_type { "search-type" } else { "search-system" }),
-        (Some("compartment-search"), _) => of_search("search"),
-        (Some("history"), _) => {
-            let subtype = match (has_type, has_id) {
-                (_, true) => "history-instance",
-                (true, false) => "history-type",
-                (false, false) => "history-system",
-            };
-            Pattern { subtype: Some(subtype), ..read }
-        }
-        (Some("capabilities"), _) | (None, Some("GET" | "HEAD" | "OPTIONS")) => read,
-        (None, Some("DELETE")) => delete,
-        (None, Some("PUT" | "PATCH")) => Pattern { action: "U", ..sent },
-        (Some(_), _) | (None, _) => sent,
-    }
+/// What a client sends goes from it to the server; what it reads the other way. A query is sent, says BALP.
+const WRITES: &Parts = &Parts { client: (DCM, "110153"), server: (DCM, "110152"), user: AUTHOR };
+const READS: &Parts = &Parts { client: (DCM, "110152"), server: (DCM, "110153"), user: RECIPIENT };
+const ASKS: &Parts = &Parts { client: (DCM, "110153"), server: (DCM, "110152"), user: RECIPIENT };
+const DELETES: &Parts = &Parts { client: (DCM, "110150"), server: (PARTICIPANT, "custodian"), user: AUTHOR };
+
+const fn row(code: &'static str, action: &'static str, profile: &'static str, parts: &'static Parts) -> Pattern {
+    Pattern { code, action, profile, parts, is_query: false }
 }
 
-/// The names in records are those of the code system, but for these.
-fn subtype(interaction: &str) -> Option<&'static str> {
-    const CODES: &[&str] =
-        &["create", "read", "vread", "update", "patch", "delete", "capabilities", "batch", "transaction", "operation"];
-    CODES.iter().find(|code| **code == interaction).copied()
+const fn search(code: &'static str) -> Pattern {
+    Pattern { code, action: "E", profile: "Query", parts: ASKS, is_query: true }
+}
+
+static PATTERNS: &[Pattern] = &[
+    row("create", "C", "Create", WRITES),
+    row("read", "R", "Read", READS),
+    row("vread", "R", "Read", READS),
+    row("update", "U", "Update", WRITES),
+    row("patch", "U", "Update", WRITES),
+    row("delete", "D", "Delete", DELETES),
+    search("search"),
+    search("search-type"),
+    search("search-system"),
+    row("history-instance", "R", "", READS),
+    row("history-type", "R", "", READS),
+    row("history-system", "R", "", READS),
+    row("capabilities", "R", "", READS),
+    row("batch", "E", "", WRITES),
+    row("transaction", "E", "", WRITES),
+    row("operation", "E", "", WRITES),
+    row("GET", "R", "", READS),
+    row("HEAD", "R", "", READS),
+    row("OPTIONS", "R", "", READS),
+    row("PUT", "U", "", WRITES),
+    row("PATCH", "U", "", WRITES),
+    row("DELETE", "D", "", DELETES),
+];
+
+/// What is said of anything else.
+static OTHER: Pattern = row("", "E", "", WRITES);
+
+/// What is said of an interaction, by its name in records, or of a request that is none, by its method.
+pub(super) fn pattern(interaction: Option<&str>, method: Option<&str>, has_type: bool, has_id: bool) -> &'static Pattern {
+    let code = match (interaction, has_type, has_id) {
+        (Some("search"), true, _) => "search-type",
+        (Some("search"), false, _) => "search-system",
+        (Some("compartment-search"), ..) => "search",
+        (Some("history"), _, true) => "history-instance",
+        (Some("history"), true, false) => "history-type",
+        (Some("history"), false, false) => "history-system",
+        (Some(interaction), ..) => interaction,
+        (None, ..) => method.unwrap_or_default(),
+    };
+    PATTERNS.iter().find(|pattern| pattern.code == code).unwrap_or(&OTHER)
 }

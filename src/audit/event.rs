@@ -102,17 +102,12 @@ pub(crate) fn patient_id(reference: &str) -> Option<&str> {
 
 /// `Type/id`, or `Type/id/_history/version`, out of the address of a resource of this type.
 pub(crate) fn own_reference<'l>(location: &'l str, kind: &str) -> Option<&'l str> {
-    let at = location
-        .rfind(&format!("{kind}/"))
-        .filter(|at| *at == 0 || location.get(..*at).is_some_and(|l| l.ends_with('/')))?;
-    let reference = location.get(at..)?;
-    let mut steps = reference.split('/').skip(1);
-    let fits = match (steps.next(), steps.next(), steps.next(), steps.next()) {
-        (Some(id), None, None, None) => is_id(id),
-        (Some(id), Some("_history"), Some(version), None) => is_id(id) && is_id(version),
-        _ => false,
-    };
-    fits.then_some(reference)
+    let (resource, version) =
+        location.rsplit_once("/_history/").map_or((location, None), |(r, version)| (r, Some(version)));
+    let (before, id) = resource.rsplit_once('/')?;
+    let at = before.len().checked_sub(kind.len())?;
+    let is_own = before.get(at..) == Some(kind) && (at == 0 || before.get(..at)?.ends_with('/'));
+    if is_own && is_id(id) && version.is_none_or(is_id) { location.get(at..) } else { None }
 }
 
 /// <http://hl7.org/fhir/R4/datatypes.html#id>
@@ -142,7 +137,8 @@ pub fn write(record: &Record, told: &Particulars, teller: &Teller) -> Vec<u8> {
 
     let mut out = Json(String::with_capacity(2048));
     out.raw("{\"resourceType\":\"AuditEvent\"");
-    if let Some(profile) = pattern.profile.filter(|_| fits) {
+    if fits && !pattern.profile.is_empty() {
+        let profile = pattern.profile;
         let of_patient = if patient.is_some() { "Patient" } else { "" };
         out.all(&[",\"meta\":{\"profile\":[\"", balp::PROFILE, of_patient, profile, "\"]}"]);
     }
@@ -152,7 +148,8 @@ pub fn write(record: &Record, told: &Particulars, teller: &Teller) -> Vec<u8> {
     } else {
         ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest")
     });
-    if let Some(code) = pattern.subtype {
+    if interaction.is_some() && !pattern.code.is_empty() {
+        let code = pattern.code;
         out.raw(",\"subtype\":[");
         out.coding(("http://hl7.org/fhir/restful-interaction", code));
         out.0.push(']');
@@ -163,7 +160,7 @@ pub fn write(record: &Record, told: &Particulars, teller: &Teller) -> Vec<u8> {
     if is_refused || is_unfinished {
         out.text(",\"outcomeDesc\":", record.reason);
     }
-    out.agents(told, &pattern);
+    out.agents(told, pattern.parts);
     out.source(teller);
     out.raw(",\"entity\":[");
     if let Some(id) = &record.request_id {
@@ -294,13 +291,12 @@ impl Json {
         self.0.push('"');
     }
 
-    fn agents(&mut self, told: &Particulars, pattern: &balp::Pattern) {
+    fn agents(&mut self, told: &Particulars, parts: &balp::Parts) {
         // An identifier's system and a policy are URIs.
-        let uri = |text: &Option<Box<str>>| text.clone().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
-        let token = uri(&told.token_id);
+        let token = uri(told.token_id.as_deref());
         let subject = told.subject.as_deref().filter(|subject| !subject.is_empty());
         self.raw(",\"agent\":[{\"type\":");
-        self.type_of_agent(pattern.client);
+        self.type_of_agent(parts.client);
         match told.client.as_deref().filter(|client| !client.is_empty()) {
             Some(client) => {
                 self.text(",\"who\":{\"identifier\":{\"value\":", client);
@@ -310,13 +306,13 @@ impl Json {
         }
         self.raw(if subject.is_some() { ",\"requestor\":false" } else { ",\"requestor\":true" });
         if subject.is_none() {
-            self.policy(token.as_deref());
+            self.policy(token);
         }
         if let Some(source) = told.source {
             self.all(&[",\"network\":{\"address\":\"", &address(source), "\",\"type\":\"2\"}"]);
         }
         self.raw("},{\"type\":");
-        self.type_of_agent(pattern.server);
+        self.type_of_agent(parts.server);
         match told.host.as_deref().filter(|host| !host.is_empty()) {
             Some(host) => {
                 self.text(",\"who\":{\"display\":", host);
@@ -328,20 +324,20 @@ impl Json {
         }
         if let Some(subject) = subject {
             self.raw(",{\"type\":");
-            self.type_of_agent(pattern.user);
+            self.type_of_agent(parts.user);
             let roles = told.roles.iter().filter(|role| !role.is_empty()).take(MAX_ROLES);
             for (index, role) in roles.clone().enumerate() {
                 self.text(if index == 0 { ",\"role\":[{\"text\":" } else { "},{\"text\":" }, cut(role, MAX_ROLE));
             }
             self.raw(if roles.count() > 0 { "}]" } else { "" });
             self.raw(",\"who\":{\"identifier\":{");
-            if let Some(issuer) = uri(&told.issuer) {
-                self.text("\"system\":", &issuer);
-                self.raw(if issuer.is_empty() { "" } else { "," });
+            if let Some(issuer) = uri(told.issuer.as_deref()) {
+                self.text("\"system\":", issuer);
+                self.raw(",");
             }
             self.text("\"value\":", subject);
             self.raw("}},\"requestor\":true");
-            self.policy(token.as_deref());
+            self.policy(token);
             self.0.push('}');
         }
         self.0.push(']');
@@ -356,7 +352,7 @@ impl Json {
 
     #[inline(never)]
     fn policy(&mut self, token: Option<&str>) {
-        if let Some(token) = token.filter(|token| !token.is_empty()) {
+        if let Some(token) = token {
             self.text(",\"policy\":[", &format!("urn:ietf:params:oauth:jti:{token}"));
             self.0.push(']');
         }
@@ -439,6 +435,11 @@ fn address(source: IpAddr) -> String {
     text
 }
 
+/// A text that can be a URI.
+fn uri(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
 /// No more than so many bytes of a text.
 fn cut(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
@@ -461,6 +462,3 @@ fn instant(milliseconds: u64) -> String {
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
-
-#[cfg(test)]
-mod tests;

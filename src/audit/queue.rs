@@ -333,14 +333,5 @@ fn wait(tries: u32, now: u64, salt: usize) -> u64 {
     longest - mixed % (longest / 2 + 1)
 }
 
-impl Drop for Queue {
-    fn drop(&mut self) {
-        let held = self.waiting.iter().chain(self.later.iter().map(|(_, item)| item));
-        let held = held.chain(self.flights.iter().flat_map(|flight| &flight.items));
-        let bytes = held.map(|item| item.json.len()).sum();
-        self.give_back(bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,6 @@ use crate::http::Headers;
 /// are answers that would hold more.
 const HELD_BYTES_BUDGET: usize = 256 << 20;
 
-/// What stands in the path of a search whose parameters are in its body.
-const SEARCH: &[u8] = b"_search";
-
 pub(super) struct Stream {
     context: u32,
     shared: Option<Rc<Shared>>,
@@ -118,9 +115,10 @@ impl Stream {
     fn reserve(&mut self, head: Option<&Headers>) {
         let outbox = self.shared.as_ref().and_then(|shared| shared.outbox.clone());
         let (Some(outbox), Some(exchange)) = (outbox, &self.exchange) else { return };
-        let path = head.and_then(|head| head.first(":path")).unwrap_or_default();
-        let may_bring_form = path.windows(SEARCH.len()).any(|part| part == SEARCH);
-        self.room = outbox.reserve(event::bound(path.len(), may_bring_form));
+        let field = |name| head.and_then(|head| head.first(name)).unwrap_or_default();
+        // Only a form has a type that goes on so behind `application/`.
+        let may_bring_form = field("content-type").get(12).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'x'));
+        self.room = outbox.reserve(event::bound(field(":path").len(), may_bring_form));
         if self.room.is_none() && outbox.refuses() {
             exchange.borrow_mut().lacks_room();
         }

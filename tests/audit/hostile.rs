@@ -149,7 +149,7 @@ fn no_event_is_longer_than_the_room_that_was_taken_for_it() {
 
 #[test]
 fn a_search_that_is_too_long_is_cut_and_claims_no_profile() {
-    let mut case = read(&"/fhir/Patient/_search", json!({ "sub": "s" }));
+    let mut case = read("/fhir/Patient/_search", json!({ "sub": "s" }));
     case.method = "POST".to_owned();
     case.headers.insert("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
     for (length, is_cut) in [(100, false), (17_000, true)] {
