@@ -4,8 +4,15 @@
 //! fixed number), and nothing else that a client or an upstream sent: no path, no query, no header, no body, no subject in clear. What identifies a person is an
 //! HMAC-SHA-256 under the policy's audit key, so that who holds the key can ask "who saw this record"; without a key it
 //! is absent.
+//!
+//! Where the policy asks for it, what happened is also told in clear to an audit repository, and to nobody else: as an
+//! [`event`] of FHIR, which [`delivery`] brings there from its [`queue`].
 
+mod balp;
+pub mod delivery;
+pub mod event;
 mod line;
+pub mod queue;
 
 use std::rc::Rc;
 

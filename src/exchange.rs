@@ -27,6 +27,7 @@ mod answer_head;
 mod body;
 mod effect;
 mod engine;
+mod event;
 #[cfg(not(target_family = "wasm"))]
 pub mod explain;
 mod forward;
@@ -49,6 +50,7 @@ mod waiting;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::audit::event::Particulars;
 use crate::audit::{Decision, Record};
 use crate::identity::{Principal, Refusal, SignatureVerifier, StandIn, StandInError};
 use crate::validate::Violation;
@@ -127,6 +129,10 @@ pub struct Exchange {
     used_rules: Vec<String>,
     /// What of the request does not fit.
     violation: Option<Violation>,
+    /// What an event tells beside the record, where events are delivered.
+    particulars: Option<Box<Particulars>>,
+    /// There is no room for an event, and what cannot be recorded may not happen.
+    lacks_room: bool,
     /// What was tried, where somebody asks.
     #[cfg(not(target_family = "wasm"))]
     trail: Option<Box<explain::Trail>>,
@@ -165,6 +171,8 @@ impl Exchange {
             stated: None,
             used_rules: Vec::new(),
             violation: None,
+            particulars: engine.delivery().map(|_| Box::default()),
+            lacks_room: false,
             #[cfg(not(target_family = "wasm"))]
             trail: None,
         }

@@ -56,9 +56,12 @@ use requirement::{Site, Sites};
 
 pub use cache::{CacheCounts, TokenCache};
 pub use call::{Answer, Call, CallId, Failure, Note, NothingShared, SharedData, Subject, Upkeep};
+pub(crate) use compile::time_within;
 pub use compile::{check_key_routes, compile};
+pub(crate) use endpoint::Endpoint;
 #[cfg(not(target_family = "wasm"))]
 pub use explain::{Explanation, Finding, KeyUsed, Made, NotExplained, ProviderTried, SignatureFound, Step, describe};
+pub(crate) use jwt::json::object as json_object;
 pub use jwt::{Hash, NoHost, SignatureVerifier, Verification};
 #[cfg(not(target_family = "wasm"))]
 pub use jwt::{KeyFile, KeyFileError};

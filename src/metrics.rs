@@ -70,6 +70,12 @@ metrics! {
     TOKEN_CACHE_EVICTIONS = Counter "carewarden.token_cache_evictions" "verified tokens that made room for others";
     /// No labels.
     MEMORY = Gauge "carewarden.memory_bytes" "linear memory of the module of the worker that spoke last, which never shrinks";
+    /// Labels: result.
+    AUDIT_EVENTS = Counter "carewarden.audit_events" "AuditEvents delivered, rejected or dropped, and requests refused for want of room";
+    /// Labels: result.
+    AUDIT_CALLS = Counter "carewarden.audit_calls" "batches sent to the audit repository, by result";
+    /// No labels.
+    AUDIT_QUEUED = Gauge "carewarden.audit_queued" "AuditEvents that the worker that spoke last has not delivered yet";
     /// No labels.
     SHADOW_ROUTES = Gauge "carewarden.shadow_routes" "routes whose refusals are recorded and not enforced";
 }

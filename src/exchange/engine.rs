@@ -12,6 +12,7 @@ use super::own_headers::OwnHeaders;
 use super::reason::{Reason, Rule};
 use super::route::{Route, View};
 use crate::access::{self, Setting};
+use crate::audit::delivery::Delivery;
 use crate::audit::{Pseudonyms, Record};
 use crate::fhir::Base;
 use crate::http::{Headers, Host, Method, Router, Target};
@@ -44,6 +45,7 @@ struct Compiled {
     pseudonyms: Option<Pseudonyms>,
     logs_records: bool,
     rate_limit_descriptors: Vec<RateLimitDescriptor>,
+    delivery: Option<Rc<Delivery>>,
 }
 
 /// What there is to reach in a policy.
@@ -107,6 +109,12 @@ impl Engine {
     /// What Envoy's rate limits are told of a request.
     pub(super) fn rate_limit_descriptors(&self) -> &[RateLimitDescriptor] {
         &self.0.rate_limit_descriptors
+    }
+
+    /// Where events of exchanges go, if anywhere.
+    #[must_use]
+    pub fn delivery(&self) -> Option<&Rc<Delivery>> {
+        self.0.delivery.as_ref()
     }
 
     /// How many routes only record their refusals.
@@ -242,6 +250,10 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         let key = policy::secret::resolve(secret, 32, at, env, report)?;
         Pseudonyms::new(&key)
     });
+    let delivery = model.audit.delivery.as_ref().and_then(|delivery| {
+        let at = root.key("audit").key("delivery");
+        Delivery::compile(delivery, &model.name, at, env, report).map(Rc::new)
+    });
     if model.routes.iter().any(|route| route.addresses.is_some()) {
         access::addresses::warn_of_trust(root.key("routes"), report);
     }
@@ -283,6 +295,7 @@ fn compile(text: &str, loaded: &Loaded, env: Env<'_>, report: &mut Report) -> Op
         pseudonyms,
         logs_records: model.audit.log,
         rate_limit_descriptors: rate_limit_descriptors(model, root, report),
+        delivery,
     })
 }
 

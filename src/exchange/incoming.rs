@@ -129,6 +129,9 @@ impl Exchange {
             return Err(Rule::PartialResource.into());
         }
         let shaped = shape.map(|shape| shape.finish(&bytes, &judged.route.limits.json));
+        if let (Layout::Form, Some(interaction)) = (&content.layout, &judged.interaction) {
+            self.tell_form(interaction, &bytes);
+        }
         let Checked { searches, entries, .. } = checked;
         Ok((judged, Body { content, bytes, shaped, searches, entries, asked }))
     }

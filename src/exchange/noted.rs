@@ -34,6 +34,9 @@ impl Exchange {
         record.providers.clone_from(&principal.providers);
         record.client.clone_from(&principal.client);
         record.key_id.clone_from(&principal.key_id);
+        if let Some(told) = self.particulars.as_deref_mut() {
+            super::event::tell_caller(told, principal);
+        }
         let Some(pseudonyms) = self.engine.pseudonyms() else { return };
         let provider = principal.providers.first().map_or(&b""[..], |name| name.as_bytes());
         record.subject =
@@ -45,6 +48,9 @@ impl Exchange {
     pub(super) fn note_interaction(&mut self, interaction: &Interaction) {
         self.record.interaction = Some(interaction.name());
         self.record.resource_type = interaction.resource().map(ResourceType::name);
+        if let Some(told) = self.particulars.as_deref_mut() {
+            super::event::tell_interaction(told, interaction);
+        }
         if let (Some(kind), Some(id), Some(pseudonyms)) =
             (interaction.resource(), interaction.id(), self.engine.pseudonyms())
         {

@@ -124,6 +124,8 @@ rules! {
     BodyTimeout = "body_timeout" 408 "timeout" "the body took too long",
     /// The module is short of memory.
     OverCapacity = "over_capacity" 503 "throttled" "try again later",
+    /// There is no room for the exchange's AuditEvent.
+    AuditUnavailable = "audit_unavailable" 503 "transient" "requests cannot be recorded now; try again later",
     /// The host did not do as it promised.
     Internal = "internal" 500 "exception" "the request could not be processed",
     /// Envoy chose another route than the one judged.

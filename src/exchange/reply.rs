@@ -87,7 +87,7 @@ impl Reply {
         if let (401 | 403, Reason::Identity(refusal)) = (status, reason) {
             headers.push(("www-authenticate", challenge(refusal)));
         }
-        if let (503, Reason::Identity(_)) = (status, reason) {
+        if let (503, Reason::Identity(_) | Reason::Rule(Rule::AuditUnavailable)) = (status, reason) {
             headers.push(("retry-after", b"1".to_vec()));
         }
         if let Some(id) = request_id {

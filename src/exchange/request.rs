@@ -78,6 +78,7 @@ impl Exchange {
         self.started_ns = host.now_ns;
         self.record.request_id = request_id(&head);
         self.record.trace_id = trace_id(&head);
+        self.tell_source(host.facts);
         self.forged = forward::strip_forged(&head, self.engine.own_headers().all());
         self.judge_request(head, end, host)
     }
@@ -104,6 +105,7 @@ impl Exchange {
         let named = http::Host::of(head);
         told!(self, host(&named));
         let named = named.map_err(|_| Rule::MalformedHost)?;
+        self.tell_host(&named);
         let router = self.engine.clone();
         let matched = router.router().find(&method, target.path(), &named, || host.facts.envoy_route());
         told!(self, routes(&router, (&method, &target, &named), host.facts.envoy_route().as_deref(), &matched));
@@ -113,6 +115,9 @@ impl Exchange {
         self.record.route = Some(Rc::clone(&route.name));
         self.record.shadow = route.shadow;
         self.route = Some(Rc::clone(&route));
+        if self.lacks_room {
+            return Err(Rule::AuditUnavailable.into());
+        }
 
         let checked = check_head(head, path.len(), &route.limits);
         told!(self, head(head, path.len(), &route.limits, &checked));
@@ -142,6 +147,7 @@ impl Exchange {
         let (interaction, base) = read?;
         if let Some(interaction) = &interaction {
             self.note_interaction(interaction);
+            self.tell_query(interaction, &method, &named, &asked);
         }
         Ok(Judged {
             route,

@@ -124,9 +124,9 @@ pub(super) fn check_pointer(pointer: &str, at: &Node, report: &mut Report) {
     }
 }
 
-/// How long something takes that the provider at `at` says under `key`, or else as usual. A time that is out of bounds is
+/// How long something takes that is said at `at` under `key`, or else as usual. A time that is out of bounds is
 /// reported.
-pub(super) fn time_within(
+pub(crate) fn time_within(
     bounds: RangeInclusive<Duration>,
     usual: Duration,
     own: Option<model::Duration>,

@@ -6,7 +6,7 @@ use ::http::Uri;
 
 /// What an address says beside the cluster that is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     is_https: bool,
     authority: Rc<str>,
     path: Rc<str>,
@@ -14,7 +14,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Reads an absolute `http` or `https` address without user information or fragment.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'))?;
         let is_https = match uri.scheme_str()? {
             "https" => true,
@@ -27,12 +27,12 @@ impl Endpoint {
         (!authority.contains('@')).then(|| Self { is_https, authority: authority.into(), path })
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.is_https
     }
 
     /// The head of a request for what stands there.
-    pub(super) fn head(&self, method: &'static str, accept: &'static str) -> Vec<(&'static str, Rc<str>)> {
+    pub(crate) fn head(&self, method: &'static str, accept: &'static str) -> Vec<(&'static str, Rc<str>)> {
         vec![
             (":method", method.into()),
             (":scheme", if self.is_https { "https" } else { "http" }.into()),

@@ -14,7 +14,7 @@ mod claims;
 mod compile;
 #[cfg(not(target_family = "wasm"))]
 mod explain;
-pub(super) mod json;
+pub(crate) mod json;
 mod jwk;
 #[cfg(not(target_family = "wasm"))]
 mod key_file;

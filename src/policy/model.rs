@@ -3,6 +3,7 @@
 //! Every type refuses unknown keys. Nothing here is judged beyond its form: whether a name refers to something, whether
 //! a template is ambiguous, whether a secret is strong is the business of the module that compiles the part.
 
+mod audit;
 mod authentication;
 mod inspect;
 mod redaction;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use audit::{Audit, Delivery, Overflow};
 pub use authentication::{
     Algorithm, ApiKey, ApiKeys, Claim, ClaimMap, FetchedKeys, Introspection, Jwt, KeySet, Mtls, Provider, RequiredClaim,
     RequiredClaimTest, RoleNames, Sha256Hex,
@@ -148,14 +150,4 @@ pub struct IdentityToken {
 
 fn identity_token_header() -> String {
     "x-carewarden-identity".to_owned()
-}
-
-/// What is recorded of each exchange.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Audit {
-    /// The key that subjects and resource ids are hashed with. Without it they are left out.
-    pub key: Option<Secret>,
-    /// Whether each record is also a JSON line in Envoy's log.
-    pub log: bool,
 }

@@ -1,4 +1,5 @@
-//! What the engine asks of other servers: makes the calls, hands back the answers, and lets requests go on that waited.
+//! What the engine asks of other servers, or tells them: makes the calls, hands back the answers, and lets requests go on
+//! that waited.
 //!
 //! Calls are made on the tick, since the answer comes to the context whose callback made the call and a stream can be
 //! gone by then. A request that waits has the next tick come at once.
@@ -12,6 +13,7 @@ use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer, Map};
 use super::meters;
+use super::outboxes;
 use super::root::{AT_ONCE, Held, Shared};
 use super::stream::{Message, judge_again};
 use crate::identity::{Answer, Call, CallId, SharedData, Upkeep};
@@ -19,7 +21,15 @@ use crate::metrics;
 
 /// The calls that are under way, by the host's tokens.
 #[derive(Default)]
-pub(super) struct Errands(RefCell<HashMap<u32, (CallId, usize)>>);
+pub(super) struct Errands(RefCell<HashMap<u32, (Errand, usize)>>);
+
+/// What a call is for.
+enum Errand {
+    /// It asks something for a provider.
+    Ask(CallId),
+    /// It brings a batch of events to the audit repository.
+    Deliver(u64),
+}
 
 impl Errands {
     /// Does what is due. It says whether requests that wait may be judged.
@@ -40,8 +50,31 @@ impl Errands {
             };
             Answer { head, body }
         });
-        let upkeep = shared.engine.providers().answered(id, answer, now(), &shared.data);
-        self.attend(shared, upkeep)
+        match id {
+            Errand::Ask(id) => {
+                let upkeep = shared.engine.providers().answered(id, answer, now(), &shared.data);
+                self.attend(shared, upkeep)
+            }
+            Errand::Deliver(serial) => {
+                if let Some(outbox) = &shared.outbox {
+                    outboxes::answered(outbox, serial, answer, milliseconds());
+                }
+                self.deliver(shared);
+                false
+            }
+        }
+    }
+
+    /// Sends what is to be sent to the audit repository.
+    pub(super) fn deliver(&self, shared: &Shared) {
+        let Some(outbox) = &shared.outbox else { return };
+        while let Some((serial, call)) = outbox.poll(milliseconds()) {
+            match dispatch(&call) {
+                Some(token) => drop(self.0.borrow_mut().insert(token, (Errand::Deliver(serial), call.max_body))),
+                // Nobody is there: it waits, and so does the loop end.
+                None => outboxes::answered(outbox, serial, None, milliseconds()),
+            }
+        }
     }
 
     /// Makes calls. One that cannot be made is answered at once, and may have another one follow.
@@ -67,7 +100,7 @@ impl Errands {
             }
             for (id, call) in calls {
                 match dispatch(&call) {
-                    Some(token) => drop(self.0.borrow_mut().insert(token, (id, call.max_body))),
+                    Some(token) => drop(self.0.borrow_mut().insert(token, (Errand::Ask(id), call.max_body))),
                     None => open.push(shared.engine.providers().answered(id, None, now(), &shared.data)),
                 }
             }
@@ -102,6 +135,11 @@ pub(super) fn settle(shared: &Rc<Shared>) {
             let _ = host::resume(Message::Request.direction());
         }
     }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn milliseconds() -> u64 {
+    host::now() / 1_000_000
 }
 
 /// The time since 1970.

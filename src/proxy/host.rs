@@ -61,6 +61,7 @@ mod abi {
         pub(super) safe fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) safe fn proxy_continue_stream(stream: u32) -> u32;
         pub(super) safe fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) safe fn proxy_done() -> u32;
         pub(super) safe fn proxy_set_effective_context(context: u32) -> u32;
         pub(super) safe fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
         pub(super) safe fn proxy_record_metric(metric: u32, value: u64) -> u32;
@@ -195,6 +196,11 @@ pub(super) fn shows_info() -> bool {
 
 pub(super) fn set_tick_period(milliseconds: u32) -> Answer<()> {
     done(abi::proxy_set_tick_period_milliseconds(milliseconds))
+}
+
+/// Says that a root context which had something left to do is done.
+pub(super) fn end_root() -> Answer<()> {
+    done(abi::proxy_done())
 }
 
 pub(super) fn resume(stream: Stream) -> Answer<()> {

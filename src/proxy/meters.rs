@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::host;
+use crate::audit::queue::Counts;
 use crate::audit::{Decision, Record};
 use crate::identity::{CacheCounts, Failure, Note, Subject};
 use crate::metrics::{self, Kind, Metric};
@@ -66,6 +67,17 @@ pub(super) fn count_cache(now: CacheCounts, counted: CacheCounts) {
 pub(super) fn grow(metric: Metric, by: u64) {
     if by > 0 {
         add(metric.kind, metric.name.into(), by);
+    }
+}
+
+/// Counts what became of events and of the calls that brought them.
+pub(super) fn count_events(counts: Counts) {
+    let Counts { delivered, rejected, dropped, refused, calls, failed_calls } = counts;
+    let events = [("delivered", delivered), ("rejected", rejected), ("dropped", dropped), ("refused", refused)];
+    let events = events.map(|(result, count)| (metrics::AUDIT_EVENTS, result, count));
+    let calls = [("ok", calls), ("failed", failed_calls)].map(|(result, count)| (metrics::AUDIT_CALLS, result, count));
+    for (metric, result, count) in events.into_iter().chain(calls).filter(|(_, _, count)| *count > 0) {
+        add(metric.kind, metric.with(&[("result", result)]).into(), count);
     }
 }
 

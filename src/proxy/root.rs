@@ -11,7 +11,9 @@ use super::errands::{self, EnvoyData, Errands};
 use super::facts::EnvoyVerifier;
 use super::host::{self, Buffer};
 use super::meters;
+use super::outboxes;
 use super::stream::{Message, Stream, give_up, perform};
+use crate::audit::delivery::Outbox;
 use crate::exchange::{Engine, Exchange};
 use crate::identity::CacheCounts;
 use crate::metrics;
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     pub(super) verifier: EnvoyVerifier,
     pub(super) data: EnvoyData,
     errands: Errands,
+    /// Events for the audit repository.
+    pub(super) outbox: Option<Rc<Outbox>>,
     /// The next tick was asked to come at once.
     hurries: Cell<bool>,
     /// How often something came to be known.
@@ -61,6 +65,8 @@ pub(super) struct Held {
 pub(super) struct Root {
     context: u32,
     shared: Option<Rc<Shared>>,
+    /// Another configuration has taken its place; what is left is to deliver events.
+    is_leaving: bool,
 }
 
 impl Shared {
@@ -74,7 +80,7 @@ impl Shared {
 
 impl Root {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, shared: None }
+        Self { context, shared: None, is_leaving: false }
     }
 
     fn load(&self) -> Option<Rc<Shared>> {
@@ -100,7 +106,26 @@ impl Root {
         }
         let (held, sequence, held_bytes, cache_counts, errands, hurries, news) = Default::default();
         let data = EnvoyData::detect();
-        Some(Rc::new(Shared { engine, verifier, data, errands, hurries, news, held, sequence, held_bytes, cache_counts }))
+        let outbox = engine.delivery().map(outboxes::of);
+        Some(Rc::new(Shared {
+            engine,
+            verifier,
+            data,
+            errands,
+            outbox,
+            hurries,
+            news,
+            held,
+            sequence,
+            held_bytes,
+            cache_counts,
+        }))
+    }
+
+    /// Whether it has nothing left to deliver that nobody else delivers.
+    fn has_delivered(&self) -> bool {
+        let outbox = self.shared.as_ref().and_then(|shared| shared.outbox.as_ref());
+        outbox.is_none_or(|outbox| outbox.is_done() || outboxes::is_shared(outbox))
     }
 
     fn refuse_overdue(&self, shared: &Shared) {
@@ -137,6 +162,13 @@ impl Context for Root {
             shared.hurry();
         }
     }
+
+    /// Envoy has no more use for this configuration. It stays until its events are delivered, unless the one that follows
+    /// has taken them over.
+    fn on_done(&mut self) -> bool {
+        self.is_leaving = true;
+        self.has_delivered()
+    }
 }
 
 impl RootContext for Root {
@@ -150,6 +182,14 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
+        if self.is_leaving {
+            shared.errands.deliver(shared);
+            shared.outbox.iter().for_each(|outbox| outboxes::report(outbox));
+            if self.has_delivered() {
+                let _ = host::end_root();
+            }
+            return;
+        }
         if shared.hurries.take() {
             let _ = host::set_tick_period(TICK_MS);
         }
@@ -162,6 +202,8 @@ impl RootContext for Root {
             let _ = host::act_for(self.context);
             errands::report_ages(shared);
         }
+        shared.errands.deliver(shared);
+        shared.outbox.iter().for_each(|outbox| outboxes::report(outbox));
         let (by_host, inside) = shared.verifier.take_counts();
         meters::grow(metrics::SIGNATURES_BY_HOST, by_host);
         meters::grow(metrics::SIGNATURES_IN_MODULE, inside);

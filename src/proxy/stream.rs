@@ -9,11 +9,15 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use super::errands;
 use super::facts::{self, Connection};
 use super::host::{self, Answer, Buffer, Map, Stream as Direction};
 use super::meters;
 use super::root::{Held, Shared};
+use crate::audit::delivery::Room;
+use crate::audit::event;
 use crate::exchange::{Change, Effects, Exchange, Host, Next, Reply, Rule};
+use crate::http::Headers;
 
 /// What all streams of a configuration may hold in the module together. Over it new requests are refused with 503, and so
 /// are answers that would hold more.
@@ -25,6 +29,8 @@ pub(super) struct Stream {
     exchange: Option<Rc<RefCell<Exchange>>>,
     /// What this stream's part of `held_bytes` is.
     held_bytes: usize,
+    /// Room for the event of the exchange.
+    room: Option<Room>,
     counted: bool,
 }
 
@@ -72,7 +78,7 @@ impl Stream {
             shared.sequence.set(sequence);
             Rc::new(RefCell::new(Exchange::new(&shared.engine, sequence)))
         });
-        Self { context, shared, exchange, held_bytes: 0, counted: false }
+        Self { context, shared, exchange, held_bytes: 0, room: None, counted: false }
     }
 
     /// Lets the exchange judge something of the answer, unless the answer passes whatever it holds.
@@ -103,6 +109,29 @@ impl Stream {
             release(&shared, self.context);
             give_up(message, &exchange)
         })
+    }
+
+    /// Takes room for the event of this exchange. An exchange that finds none is refused where the policy says so.
+    fn reserve(&mut self, head: Option<&Headers>) {
+        let outbox = self.shared.as_ref().and_then(|shared| shared.outbox.clone());
+        let (Some(outbox), Some(exchange)) = (outbox, &self.exchange) else { return };
+        let field = |name| head.and_then(|head| head.first(name)).unwrap_or_default();
+        // Only a form has a type that goes on so behind `application/`.
+        let may_bring_form = field("content-type").get(12).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'x'));
+        self.room = outbox.reserve(event::bound(field(":path").len(), may_bring_form));
+        if self.room.is_none() && outbox.refuses() {
+            exchange.borrow_mut().lacks_room();
+        }
+    }
+
+    /// Hands the event of an exchange that has ended to who delivers it.
+    fn deliver(&mut self, shared: &Shared, exchange: &Exchange) {
+        let (Some(outbox), Some(event)) = (&shared.outbox, exchange.event()) else { return };
+        match self.room.take() {
+            Some(room) => room.fill(event, errands::milliseconds()),
+            None if exchange.was_refused_for_room() => outbox.count_refused(),
+            None => outbox.offer(event, errands::milliseconds()),
+        }
     }
 
     fn account(&mut self, shared: &Shared, held: usize) {
@@ -207,6 +236,8 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        let head = host::headers(Map::RequestHeaders);
+        self.reserve(head.as_ref());
         let over_budget = self.shared.as_ref().is_some_and(|shared| shared.held_bytes.get() > HELD_BYTES_BUDGET);
         #[cfg(feature = "trap")]
         trap_if_asked();
@@ -214,7 +245,7 @@ impl HttpContext for Stream {
             if over_budget {
                 return exchange.turn_away(Rule::OverCapacity.into(), host.now_ns);
             }
-            exchange.request_head(host::headers(Map::RequestHeaders), end, host)
+            exchange.request_head(head, end, host)
         })
     }
 
@@ -231,6 +262,10 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        if let Some(exchange) = self.exchange.as_ref().filter(|exchange| exchange.borrow().awaits_location()) {
+            let location = host::pseudo_header(Map::ResponseHeaders, "location").unwrap_or_default();
+            exchange.borrow_mut().note_location(&location);
+        }
         self.judge_answer(|exchange, host| exchange.answer_head(&|| host::headers(Map::ResponseHeaders), end, host))
     }
 
@@ -262,6 +297,7 @@ impl HttpContext for Stream {
         if shared.engine.logs_records() {
             log::info!("carewarden: {line}");
         }
+        self.deliver(&shared, &exchange);
     }
 }
 

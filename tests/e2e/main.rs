@@ -17,6 +17,8 @@ mod bad_input;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 mod encodings;
