@@ -48,6 +48,7 @@ pub(crate) fn attempt(trial: &mut Trial<'_>) -> Result<(), Box<dyn Error>> {
     let physician = token("ward")?;
     people(trial, &physician)?;
     devices(trial)?;
+    trail(trial)?;
     metrics(trial)?;
     floods(trial, &physician)
 }
@@ -103,6 +104,36 @@ fn devices(trial: &mut Trial<'_>) -> Result<(), Box<dyn Error>> {
     let claim = "a certificate that somebody wrote for themselves ends the connection";
     trial.check(claim, answer.status == 0 && answer.end == End::Cut, &format!("{answer:?}"))?;
     Ok(())
+}
+
+/// The events of what was done above, as the auditor finds them in the repository.
+fn trail(trial: &mut Trial<'_>) -> Result<(), Box<dyn Error>> {
+    trial.chapter("The audit trail")?;
+    let auditor = token("trail")?;
+    let search = Request::get("/fhir/AuditEvent?_count=500&_sort=-date").host(&trial.target.host).bearer(&auditor);
+    for (claim, words) in [
+        ("a patient's update is told, by whom and about whom", ["IHE.BasicAudit.PatientUpdate", "Patient/smoke-1"]),
+        ("… and its read", ["IHE.BasicAudit.PatientRead", "billing-co"]),
+        ("… and what was refused, with its reason", ["110113", "no_rule_allows"]),
+    ] {
+        let is_told = |event: &Value| {
+            let text = event.to_string();
+            words.iter().all(|word| text.contains(word))
+        };
+        let ask = || trial.client.send(Protocol::Http2, &search);
+        let found = within(Duration::from_secs(30), ask, |answer| entries(answer).iter().any(is_told));
+        trial.check(claim, found.is_ok(), &found.err().unwrap_or_default())?;
+    }
+    let by_nurse = Request::get("/fhir/AuditEvent?_count=500").bearer(&token("desk")?);
+    trial.request("a nurse does not read it", &by_nurse, &[403], Some("no_rule_allows"))?;
+    Ok(())
+}
+
+/// The resources of a searchset.
+fn entries(answer: &Response) -> Vec<Value> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let entries = body["entry"].as_array().cloned().unwrap_or_default();
+    entries.into_iter().map(|entry| entry["resource"].clone()).collect()
 }
 
 fn metrics(trial: &mut Trial<'_>) -> Result<(), Box<dyn Error>> {
