@@ -37,10 +37,6 @@ use crate::stage::Stage;
 const EMPTY: &[(&str, &str)] = &[
     // Ten thousand tokens would have to come.
     ("Tokens", "D"),
-    // The clinic's policy delivers no AuditEvents.
-    ("Audit events", "A"),
-    ("Audit queue", "A"),
-    ("Calls to the audit repository", "A"),
 ];
 
 /// Where the picture goes.

@@ -1,9 +1,9 @@
 //! The shipped Envoy with a policy that has a bit of everything, and callers who do all that a panel shows: an issuer that
-//! goes away, keys that are guessed, an upstream that sends what it should not.
+//! goes away, keys that are guessed, an upstream that sends what it should not, an audit repository that fails.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -22,12 +22,14 @@ const PATIENT: &str = "/fhir/Patient/pat-1";
 const CSV: &str = "/export/codes.csv";
 const BROKEN: &str = "/export/broken.ndjson";
 
-/// Envoy, what it guards, and the issuer.
+/// Envoy, what it guards, the issuer, and the audit repository.
 pub(crate) struct Stage {
     pub(crate) envoy: Envoy,
     _upstream: Upstream,
     _issuer: Upstream,
+    _repository: Upstream,
     issuer_is_down: Arc<AtomicBool>,
+    repository_is_down: Arc<AtomicBool>,
     callers: Vec<Caller>,
 }
 
@@ -47,6 +49,8 @@ impl Stage {
             _ => about_token(&seen.body),
         });
         let issuer = issuer.expect("a loopback port");
+        let repository_is_down = Arc::new(AtomicBool::new(false));
+        let repository = repository(Arc::clone(&repository_is_down)).expect("a loopback port");
         let upstream = Upstream::serving(0, fhir::answer).expect("a loopback port");
         upstream.reply(CSV, Reply::new(200).header("content-type", "text/csv").body("code,text\n"));
         let lines = "{\"resourceType\":\"Patient\",\"gender\":\"female\",\"active\":true}\n".repeat(20_000) + "{\"resource";
@@ -59,8 +63,16 @@ impl Stage {
         let certificates = Certificates::generate(&["localhost"]).expect("certificates");
         let policy = policy().to_string();
         let shipped = Shipped { policy: &policy, secrets: &[phi, audit], certificates, port: 0, admin_port: 0 };
-        let envoy = Envoy::shipped(&shipped, &upstream, |yaml| with_issuer(&yaml, &issuer));
-        Self { envoy, _upstream: upstream, _issuer: issuer, issuer_is_down, callers: callers() }
+        let envoy = Envoy::shipped(&shipped, &upstream, |yaml| with_others(&yaml, &issuer, &repository));
+        Self {
+            envoy,
+            _upstream: upstream,
+            _issuer: issuer,
+            _repository: repository,
+            issuer_is_down,
+            repository_is_down,
+            callers: callers(),
+        }
     }
 
     /// The address of the admin interface.
@@ -106,6 +118,10 @@ impl Stage {
             self.hand_over(&policy.to_string())?;
             wait_until(0.4);
             self.issuer_is_down.store(true, Ordering::Relaxed);
+            wait_until(0.46);
+            self.repository_is_down.store(true, Ordering::Relaxed);
+            wait_until(0.54);
+            self.repository_is_down.store(false, Ordering::Relaxed);
             wait_until(0.6);
             policy["routes"][0]["authorise"] = json!([]);
             self.hand_over(&policy.to_string())?;
@@ -123,8 +139,26 @@ fn about_token(form: &[u8]) -> Reply {
     Reply::json(&if known { scope } else { json!({ "active": false }) })
 }
 
-/// The clinic's policy with keys that are fetched, opaque tokens, an issuer with a shared secret, and a media type that is
-/// let through unread.
+/// An audit repository that fails for a while, and a call now and then, and that rejects an event now and then.
+fn repository(is_down: Arc<AtomicBool>) -> io::Result<Upstream> {
+    let (calls, events) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let is_each = |count: &AtomicUsize, each: usize| count.fetch_add(1, Ordering::Relaxed) % each == each - 1;
+    Upstream::forgetful(([127, 0, 0, 1], 0).into(), move |seen: &Seen| {
+        if is_down.load(Ordering::Relaxed) || is_each(&calls, 25) {
+            return Reply::new(503);
+        }
+        let batch: Value = serde_json::from_slice(&seen.body).expect("a batch is JSON");
+        let take = |_: &Value| {
+            let status = if is_each(&events, 150) { "422 Unprocessable Entity" } else { "201 Created" };
+            json!({ "response": { "status": status } })
+        };
+        let entries: Vec<Value> = batch["entry"].as_array().expect("entries").iter().map(take).collect();
+        Reply::fhir(&json!({ "resourceType": "Bundle", "type": "batch-response", "entry": entries }))
+    })
+}
+
+/// The clinic's policy with keys that are fetched, opaque tokens, an issuer with a shared secret, a media type that is let
+/// through unread, and an audit repository that events wait for in a queue that can be filled.
 fn policy() -> Value {
     let text = include_str!("../../policies/clinic/policy.json");
     let mut policy: Value = serde_json::from_str(text).expect("a policy");
@@ -147,20 +181,26 @@ fn policy() -> Value {
     policy["defaults"]["authenticate"]["any"] = json!(["smart", "legacy", "opaque", "partners"]);
     let export = policy["routes"].as_array_mut().expect("routes").iter_mut().find(|route| route["name"] == "export");
     export.expect("a route for exports")["response"]["unredacted_media_types"] = json!(["text/csv"]);
+    policy["audit"]["delivery"] =
+        json!({ "cluster": "audit", "uri": "https://audit.clinic.example/fhir", "max_queue": 500 });
     policy
 }
 
-/// `envoy/envoy.yaml` with the issuer's cluster, and a share for each client that few callers can exceed.
-fn with_issuer(yaml: &str, issuer: &Upstream) -> String {
+/// `envoy/envoy.yaml` with the clusters of the issuer and the audit repository, and a share for each client that few callers
+/// can exceed.
+fn with_others(yaml: &str, issuer: &Upstream, repository: &Upstream) -> String {
     let (clusters, share) = ("  clusters:\n", "{ max_tokens: 100, tokens_per_fill: 50, fill_interval: 1s }");
     assert!(yaml.matches(clusters).count() == 1 && yaml.matches(share).count() == 1);
-    let endpoint = format!("{{ address: 127.0.0.1, port_value: {} }}", issuer.address.port());
-    let cluster = format!(
-        "{clusters}    - name: idp\n      type: STATIC\n      load_assignment:\n        cluster_name: idp\n        \
-         endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {endpoint} }} }} }}] }}]\n"
-    );
+    let cluster = |name: &str, server: &Upstream| {
+        let endpoint = format!("{{ address: 127.0.0.1, port_value: {} }}", server.address.port());
+        format!(
+            "    - name: {name}\n      type: STATIC\n      load_assignment:\n        cluster_name: {name}\n        \
+             endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {endpoint} }} }} }}] }}]\n"
+        )
+    };
+    let others = format!("{clusters}{}{}", cluster("idp", issuer), cluster("audit", repository));
     let small = "{ max_tokens: 20, tokens_per_fill: 10, fill_interval: 1s }";
-    yaml.replace(clusters, &cluster).replace(share, small)
+    yaml.replace(clusters, &others).replace(share, small)
 }
 
 /// A rate that goes up and down a little.
