@@ -10,7 +10,7 @@
 //! but a search's. The patient is the one that the request names; where it names none, the one that the token is for.
 //! Where it names several there is none. A batch or a transaction is one event, that does not name its entries.
 //!
-//! Whatever a client wrote is escaped and cut to [`MAX_TEXT`], a query to [`MAX_QUERY`]: an event is never longer than
+//! Whatever a client wrote is escaped and cut to `MAX_TEXT`, a query to [`MAX_QUERY`]: an event is never longer than
 //! [`bound`] says.
 
 mod agents;
