@@ -14,11 +14,31 @@ use crate::policy::model::{Mode, Provider};
 /// The body that a route takes where the policy does not say.
 const DEFAULT_MAX_BODY: u64 = 1 << 20;
 
+/// A part of what stands in for a secret: of characters that any may have.
+const STAND_IN: &str = "stands-in-for-a-secret-";
+
+/// A cluster that a policy has asked.
+pub(super) struct Asked {
+    pub(super) name: String,
+    /// The key of the policy that names it.
+    pub(super) place: String,
+    pub(super) purpose: Purpose,
+}
+
+/// What a policy has a cluster for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It says who callers are: keys of issuers, what opaque tokens stand for.
+    Identity,
+    /// It is told what happened, with a bearer token or without one.
+    Audit { with_token: bool },
+}
+
 /// What a policy asks of Envoy.
 #[derive(Default)]
 pub(super) struct Needs {
-    /// Clusters that it has asked, with the key of the policy that names each.
-    pub(super) clusters: Vec<(String, String)>,
+    /// Clusters that it has asked.
+    pub(super) clusters: Vec<Asked>,
     /// The environment variables of its secrets.
     pub(super) secrets: BTreeSet<String>,
     /// Whether client certificates are credentials.
@@ -45,7 +65,7 @@ impl Needs {
         let environment = |name: &str| {
             asked.borrow_mut().insert(name.to_owned());
             // It is Envoy's environment that counts, not that of this shell; unless someone says so.
-            crate::cli::environment(name).or_else(|| (!require_env).then(|| "stands in for a secret ".repeat(8)))
+            crate::cli::environment(name).or_else(|| (!require_env).then(|| STAND_IN.repeat(8)))
         };
         let (_, mut found) = Engine::load(text.as_bytes(), &environment);
         for missing in found.iter_mut().filter(|found| require_env && found.code == Code::MissingSecret) {
@@ -59,10 +79,13 @@ impl Needs {
     fn of(text: &str) -> Self {
         let mut needs = Self { max_body: DEFAULT_MAX_BODY, ..Self::default() };
         let Some(loaded) = policy::load(text, &mut Report::new(text)) else { return needs };
-        for root in ["authentication", "audit"].iter().filter_map(|key| loaded.root.get(key)) {
-            find_clusters(root, &mut needs.clusters);
-        }
         let model = &loaded.model;
+        let with_token = model.audit.delivery.as_ref().is_some_and(|delivery| delivery.authorization.is_some());
+        for (key, purpose) in [("authentication", Purpose::Identity), ("audit", Purpose::Audit { with_token })] {
+            if let Some(root) = loaded.root.get(key) {
+                find_clusters(root, purpose, &mut needs.clusters);
+            }
+        }
         for provider in model.authentication.values() {
             let header = match provider {
                 Provider::Jwt(jwt) => jwt.header.as_deref(),
@@ -101,16 +124,16 @@ fn placed(value: At<'_>, problem: Problem) -> Problem {
     Problem { pointer, line, column, message, ..problem }
 }
 
-fn find_clusters(node: &Node, found: &mut Vec<(String, String)>) {
+fn find_clusters(node: &Node, purpose: Purpose, found: &mut Vec<Asked>) {
     for member in node.members() {
         match &member.node.value {
             Value::String(name) if member.key == "cluster" => {
-                found.push((name.clone(), member.node.pointer.to_string()));
+                found.push(Asked { name: name.clone(), place: member.node.pointer.to_string(), purpose });
             }
-            _ => find_clusters(&member.node, found),
+            _ => find_clusters(&member.node, purpose, found),
         }
     }
-    node.items().iter().for_each(|item| find_clusters(item, found));
+    node.items().iter().for_each(|item| find_clusters(item, purpose, found));
 }
 
 fn has_key(node: &Node, key: &str) -> bool {

@@ -5,6 +5,7 @@ mod chain;
 mod clusters;
 mod listener;
 mod manager;
+mod metrics;
 mod plugin;
 mod routes;
 mod seen;

@@ -4,25 +4,34 @@ use super::Rule;
 use super::certificates::{is_validated, validations};
 use super::listener::is_local;
 use crate::cli::envoy::document::At;
-use crate::cli::envoy::scene::endpoints_of;
+use crate::cli::envoy::policy::{Asked, Purpose};
+use crate::cli::envoy::scene::{Scene, endpoints_of};
 use crate::policy::diagnostic::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "missing-cluster",
         severity: Error,
-        why: "keys and answers cannot be fetched, and who needs them is refused with 503",
+        why: "",
         help: "define the cluster, or name the right one in the policy",
         find: |scene, found| {
             if scene.clusters.is_empty() || scene.has_other_clusters {
                 return;
             }
             for plugin in &scene.plugins {
-                let missing = plugin.needs.clusters.iter().filter(|(name, _)| scene.cluster(name).is_none());
-                for (name, place) in missing {
+                for Asked { name, place, purpose } in &plugin.needs.clusters {
+                    if scene.cluster(name).is_some() {
+                        continue;
+                    }
+                    let why = match purpose {
+                        Purpose::Identity => "keys and answers cannot be fetched, and who needs them is refused with 503",
+                        Purpose::Audit { .. } => {
+                            "events wait until there is no room, and then requests are refused or events dropped"
+                        }
+                    };
                     found.report(
                         plugin.policy.unwrap_or(plugin.at),
-                        format!("the policy's {place} names the cluster `{name}`, which is not there"),
+                        format!("the policy's {place} names the cluster `{name}`, which is not there: {why}"),
                     );
                 }
             }
@@ -31,37 +40,31 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "unverified-server",
         severity: Error,
-        why: "whoever stands between gives the keys that tokens are verified with, or reads what it is asked and told",
+        why: "",
         help: "give the cluster a `transport_socket` of UpstreamTlsContext with `sni` and a `validation_context` that has \
                `trusted_ca` and `match_typed_subject_alt_names`",
         find: |scene, found| {
-            for (name, place) in scene.plugins.iter().flat_map(|plugin| &plugin.needs.clusters) {
-                let Some(cluster) = scene.cluster(name) else { continue };
-                let sockets: Vec<_> = sockets_of(cluster).collect();
-                let who = format!("`{name}`, which the policy's {place} asks,");
-                if sockets.is_empty() {
-                    let is_here =
-                        endpoints_of(cluster).all(|(at, _)| is_local(at)) && endpoints_of(cluster).next().is_some();
-                    let what = format!("{who} is reached without TLS");
-                    if is_here { found.warn(cluster, what) } else { found.report(cluster, what) }
-                }
-                for socket in sockets {
-                    let Some(context) = context_of(socket) else {
-                        found.report(socket, format!("{who} is reached without TLS"));
-                        continue;
-                    };
-                    let untrusted = "trust_chain_verification";
-                    let accepts = validations(context).into_iter().find(|at| at.is_one(untrusted, "ACCEPT_UNTRUSTED", "1"));
-                    if let Some(at) = accepts.and_then(|validation| validation.get(untrusted)) {
-                        found.report(at, format!("{who} may show a certificate that nobody signed"));
-                    } else if !is_validated(context) {
-                        found.report(context, format!("{who} may show any certificate: there is no `trusted_ca`"));
-                    } else if !has_names(context, cluster) {
-                        found.report(
-                            context,
-                            format!("{who} may be anybody whom that authority knows: no name is compared"),
-                        );
+            for asked in scene.plugins.iter().flat_map(|plugin| &plugin.needs.clusters) {
+                let Some(cluster) = scene.cluster(&asked.name) else { continue };
+                let Asked { name, place, purpose } = asked;
+                let why = match purpose {
+                    Purpose::Identity => {
+                        "whoever stands between gives the keys that tokens are verified with, or reads what it is asked and told"
                     }
+                    Purpose::Audit { with_token: true } => {
+                        "whoever stands between reads events that name patients, and the token of `authorization`, with which \
+                         events can be forged"
+                    }
+                    Purpose::Audit { with_token: false } => {
+                        "whoever stands between reads events that name patients, or keeps them from arriving"
+                    }
+                };
+                // Records go that way in clear already, and `plaintext-upstream` says so.
+                let is_upstream = *purpose != Purpose::Identity && is_plain_upstream(scene, cluster);
+                let is_harmless = is_plain(cluster) && (is_here(cluster) || is_upstream);
+                for (at, what) in unverified(cluster) {
+                    let what = format!("`{name}`, which the policy's {place} asks, {what}: {why}");
+                    if is_harmless { found.warn(at, what) } else { found.report(at, what) }
                 }
             }
         },
@@ -82,6 +85,46 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// What is wrong with the proof of who answers in a cluster, and where.
+fn unverified(cluster: At<'_>) -> Vec<(At<'_>, &'static str)> {
+    if is_plain(cluster) {
+        return vec![(cluster, "is reached without TLS")];
+    }
+    let judge = |socket| {
+        let Some(context) = context_of(socket) else { return Some((socket, "is reached without TLS")) };
+        let untrusted = "trust_chain_verification";
+        let accepts = validations(context).into_iter().find(|at| at.is_one(untrusted, "ACCEPT_UNTRUSTED", "1"));
+        if let Some(at) = accepts.and_then(|validation| validation.get(untrusted)) {
+            Some((at, "may show a certificate that nobody signed"))
+        } else if !is_validated(context) {
+            Some((context, "may show any certificate: there is no `trusted_ca`"))
+        } else if !has_names(context, cluster) {
+            Some((context, "may be anybody whom that authority knows: no name is compared"))
+        } else {
+            None
+        }
+    };
+    sockets_of(cluster).filter_map(judge).collect()
+}
+
+/// Whether nothing is said of how a cluster is spoken to.
+fn is_plain(cluster: At<'_>) -> bool {
+    sockets_of(cluster).next().is_none()
+}
+
+/// Whether a cluster is on this machine.
+fn is_here(cluster: At<'_>) -> bool {
+    endpoints_of(cluster).next().is_some() && endpoints_of(cluster).all(|(at, _)| is_local(at))
+}
+
+/// Whether all endpoints of a cluster are such as requests that were let through are sent to, without TLS as well.
+fn is_plain_upstream(scene: &Scene<'_>, cluster: At<'_>) -> bool {
+    let routed: Vec<_> = scene.guards().flat_map(|(_, manager, _)| manager.clusters()).map(|(_, name)| name).collect();
+    let plain = routed.into_iter().filter_map(|name| scene.cluster(name)).filter(|upstream| is_plain(*upstream));
+    let ends: Vec<_> = plain.flat_map(endpoints_of).map(|(_, end)| end).collect();
+    endpoints_of(cluster).next().is_some() && endpoints_of(cluster).all(|(_, end)| ends.contains(&end))
+}
 
 fn sockets_of(cluster: At<'_>) -> impl Iterator<Item = At<'_>> {
     let matched = cluster.list("transport_socket_matches").filter_map(|one| one.get("transport_socket"));

@@ -1,6 +1,7 @@
 //! Which ways lead in, and which of them lead around our filter.
 
 use super::Rule;
+use super::metrics::shows_only_metrics;
 use crate::cli::envoy::document::{At, Typed};
 use crate::cli::envoy::scene::{Chain, Scene};
 use crate::policy::diagnostic::Severity::{Error, Warning};
@@ -21,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         why: "who connects there reaches the upstream unjudged",
         help: "insert Carewarden's filter there too, or take the way out",
         find: |scene, found| {
-            for (at, cluster) in unguarded(scene) {
+            for (_, at, cluster) in unguarded(scene) {
                 if !scene.is_guarded(cluster) {
                     continue;
                 }
@@ -49,7 +50,10 @@ pub(super) const RULES: &[Rule] = &[
             if scene.guards().next().is_none() {
                 return;
             }
-            for (at, cluster) in unguarded(scene).into_iter().filter(|(_, cluster)| !scene.is_guarded(cluster)) {
+            for (listener, at, cluster) in unguarded(scene) {
+                if scene.is_guarded(cluster) || shows_only_metrics(scene, listener) {
+                    continue;
+                }
                 found.report(at, format!("this leads to `{cluster}` without Carewarden"));
             }
         },
@@ -156,9 +160,9 @@ impl<'d> Chain<'d> {
     }
 }
 
-/// The ways that have no filter of ours: the place of a cluster's name, and the name. What goes out of a mesh's workload is
+/// The ways that have no filter of ours: the listener, the place of a cluster's name, and the name. What goes out of a mesh's workload is
 /// left out, unless it goes where requests to it go.
-fn unguarded<'d>(scene: &Scene<'d>) -> Vec<(At<'d>, &'d str)> {
+fn unguarded<'d>(scene: &Scene<'d>) -> Vec<(At<'d>, At<'d>, &'d str)> {
     let mut ways = Vec::new();
     for chain in &scene.chains {
         let open = chain.managers.iter().filter(|manager| manager.guard().is_none());
@@ -168,13 +172,14 @@ fn unguarded<'d>(scene: &Scene<'d>) -> Vec<(At<'d>, &'d str)> {
         found.extend(packets.flat_map(named_in));
         let is_outbound = chain.listener.is_one("traffic_direction", "OUTBOUND", "2");
         let leads_in = |cluster: &str| cluster != NOWHERE && (!is_outbound || scene.is_guarded(cluster));
-        ways.extend(found.into_iter().filter(|(_, cluster)| leads_in(cluster)));
+        let found = found.into_iter().filter(|(_, cluster)| leads_in(cluster));
+        ways.extend(found.map(|(at, cluster)| (chain.listener, at, cluster)));
     }
     ways
 }
 
 /// The clusters that a filter of connections or packets names.
-fn named_in(typed: Typed<'_>) -> Vec<(At<'_>, &str)> {
+pub(super) fn named_in(typed: Typed<'_>) -> Vec<(At<'_>, &str)> {
     let is_name = |at: &At<'_>| match at.key() {
         Some("cluster") => true,
         Some("name") => at.up().and_then(At::up).is_some_and(|list| list.key() == Some("clusters")),
