@@ -48,7 +48,8 @@ fn its_recipe_for_who_saw_a_record_makes_the_hash_that_the_record_has() {
     let made = Command::new("sh").args(["-c", recipe]).env(key.0, key.1).output().unwrap();
     let made = text(&made.stdout).trim().to_owned();
     let request = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cli/explain.request.json");
-    let arguments = ["explain", "--policy", "policies/clinic", "--now", "2026-11-23T12:00:00Z", "--format", "json", request];
+    let arguments =
+        ["explain", "--policy", "policies/clinic", "--now", "2026-11-23T12:00:00Z", "--format", "json", request];
     let explained = carewarden(&arguments, &[key, ("PHI_KEY", key.1)], b"");
     assert_code(&explained, 0);
     let output = text(&explained.stdout);
