@@ -264,4 +264,15 @@ mod tests {
             assert!(listed.contains(&format!("`{}`", reason.code())), "{} {}", reason.status(), reason.code());
         }
     }
+
+    #[test]
+    fn the_runbook_says_what_to_do_about_every_code() {
+        let rows = include_str!("../../envoy/README.md").lines().filter(|line| line.starts_with("| `"));
+        let named: Vec<_> = rows.filter_map(|row| row.trim_start_matches("| ").split_once(" |")).map(|row| row.0).collect();
+        let rules = Rule::ALL.iter().map(|rule| Reason::from(*rule));
+        for reason in rules.chain(identity::Refusal::ALL.iter().map(|refusal| Reason::from(*refusal))) {
+            let code = format!("`{}`", reason.code());
+            assert!(named.iter().any(|codes| codes.split(", ").any(|own| own == code)), "{code}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod envoy;
 mod explain;
 mod inspect;
 mod redact;
+mod runbook;
 mod token;
 
 use std::io::Write;
