@@ -204,3 +204,33 @@ fn bundle(events: &[&[u8]]) -> Vec<u8> {
     body.extend_from_slice(b"]}");
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Headers;
+
+    /// A repository that took a batch and said too much of it would be sent the same batch for ever.
+    #[test]
+    fn a_batch_whose_answer_is_too_long_becomes_smaller() {
+        let delivery = Delivery {
+            cluster: "audit".into(),
+            endpoint: Endpoint::parse("https://audit.example/fhir").unwrap(),
+            authorization: None,
+            pace: Pace { max_queue: 100, batch: 50, interval: 1_000, timeout: 10_000 },
+            refuses: true,
+            teller: Teller { name: "x".into(), site: None },
+        };
+        let outbox = Rc::new(Outbox::new(Rc::new(delivery), Rc::default()));
+        (0..50).for_each(|_| outbox.offer(b"{}".to_vec(), 0));
+        let mut sizes = Vec::new();
+        for minute in 1..20 {
+            let now = minute * 120_000;
+            let Some((serial, call)) = outbox.poll(now) else { break };
+            sizes.push(call.body.len());
+            let head = Headers::from_pairs([(":status", "200")]);
+            outbox.answered(serial, Some(Answer { head, body: None }), now);
+        }
+        assert!(sizes.last() < sizes.first(), "{sizes:?}");
+    }
+}

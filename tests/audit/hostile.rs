@@ -2,6 +2,7 @@
 
 use carewarden::audit::event::{Named, Particulars, Teller, bound, write};
 use carewarden::audit::{Decision, Record};
+use carewarden::exchange::Exchange;
 use carewarden::json::Limits;
 use carewarden::validate::Shape;
 use serde_json::{Value, json};
@@ -159,4 +160,13 @@ fn a_search_that_is_too_long_is_cut_and_claims_no_profile() {
         assert_eq!(entity["description"].is_string(), is_cut, "{event}");
         assert_eq!(event["meta"].is_null(), is_cut, "{event}");
     }
+}
+
+/// What another filter refused is not ours to tell: a flood that Envoy answers with 429 would fill the queue.
+#[test]
+fn an_exchange_that_never_came_has_no_event_and_no_latency() {
+    let mut exchange = Exchange::new(&crate::support::engine(), 1);
+    let now = 1_795_749_843_250_000_000;
+    assert!(exchange.close(now, Some(429)).latency_ms < 1_000, "the histogram of durations takes 56 years");
+    assert_eq!(exchange.event(), None);
 }
