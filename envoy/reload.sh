@@ -1,7 +1,7 @@
 #!/bin/sh
 # Changes the policy of a running Envoy without a restart: envoy/reload.sh DIRECTORY, which holds policy.json and tests.json.
 # The policy is checked and its tests are run; only then is it moved into place, and Envoy asked what it made of it. Ends
-# with 0 when the policy is in force, with 1 when it is not and the one before it stays.
+# with 0 when the policy is in force, with 1 when it is not or that cannot be told. Where Envoy refuses it the one before stays in force, and the file is put back.
 #
 # CAREWARDEN is the command line to use, OUTPUT the file that Envoy watches, STATS where its metrics are.
 set -eu
@@ -21,7 +21,14 @@ $carewarden check "$directory"
 $carewarden test "$directory"
 taken=$(count success) || taken=
 refused=$(count rejected) || refused=
+before=$output.before
+trap 'rm -f "$before"' EXIT
+[ ! -e "$output" ] || cp "$output" "$before"
 sh "$here/render.sh" "$directory/policy.json" "$output"
+if cmp -s "$output" "$before"; then
+    echo "In force already: nothing has changed."
+    exit 0
+fi
 if [ -z "$taken" ]; then
     echo "In place. Whether Envoy took it cannot be told: nothing answers at $stats (STATS says where)." >&2
     exit 1
@@ -33,6 +40,8 @@ while [ $tries -lt 150 ]; do
         exit 0
     fi
     if [ "$(count rejected)" -gt "$refused" ]; then
+        # A start anew would find the refused one.
+        [ ! -e "$before" ] || mv "$before" "$output"
         echo "Envoy refused it and keeps the one before; its log says why." >&2
         exit 1
     fi

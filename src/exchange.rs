@@ -239,6 +239,10 @@ impl Exchange {
             answer.describe(&mut self.record);
         }
         self.record.status = status.or(self.record.status);
+        if self.started_ns == 0 {
+            // It never came here: a filter before us answered it.
+            self.started_ns = now_ns;
+        }
         self.record.time = self.started_ns / 1_000_000;
         self.record.latency_ms = now_ns.saturating_sub(self.started_ns) / 1_000_000;
         &self.record

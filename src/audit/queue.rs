@@ -203,8 +203,10 @@ impl Queue {
             return None;
         }
         // Those that failed alone go last, so that they hold up nobody.
-        while let Some(due) = self.later.iter().position(|(due, _)| *due <= now) {
-            self.waiting.push_back(self.later.remove(due).1);
+        let due = self.later.extract_if(.., |(due, _)| *due <= now);
+        let waiting = self.waiting.len();
+        self.waiting.extend(due.map(|(_, item)| item));
+        if self.waiting.len() > waiting {
             self.since = Some(0);
         }
         let most = self.narrowed.unwrap_or(pace.batch).max(1);

@@ -1,6 +1,6 @@
 //! What an exchange knows that its AuditEvent tells, and its record does not: noted on the way, where events are delivered.
 
-use super::{Exchange, Facts};
+use super::{Exchange, Facts, Stage};
 use crate::audit::event::{self, Particulars};
 use crate::fhir::{Act, Interaction};
 use crate::http::{Host, Method, Target};
@@ -38,9 +38,13 @@ impl Exchange {
         }
     }
 
-    /// The event of an exchange that has been closed, where events are delivered.
+    /// The event of an exchange that has been closed, where events are delivered. One that never came here, since a filter
+    /// before us answered it, has none: a flood would fill the queue.
     #[must_use]
     pub fn event(&self) -> Option<Vec<u8>> {
+        if matches!(self.stage, Stage::Start) {
+            return None;
+        }
         let (told, delivery) = (self.particulars.as_deref()?, self.engine.delivery()?);
         Some(event::write(&self.record, told, delivery.teller()))
     }

@@ -32,6 +32,8 @@ pub(super) struct Stream {
     /// Room for the event of the exchange.
     room: Option<Room>,
     counted: bool,
+    /// Its event has been handed over, or there is none.
+    told: bool,
 }
 
 /// Which message a callback is about.
@@ -78,7 +80,7 @@ impl Stream {
             shared.sequence.set(sequence);
             Rc::new(RefCell::new(Exchange::new(&shared.engine, sequence)))
         });
-        Self { context, shared, exchange, held_bytes: 0, room: None, counted: false }
+        Self { context, shared, exchange, held_bytes: 0, room: None, counted: false, told: false }
     }
 
     /// Lets the exchange judge something of the answer, unless the answer passes whatever it holds.
@@ -104,6 +106,12 @@ impl Stream {
             effects = exchange.borrow_mut().refuse_over_capacity();
             self.account(&shared, exchange.borrow().held_bytes());
         }
+        // Told at once: a client that never reads the refusal cannot keep the room that was taken for its event.
+        if let (Message::Request, Next::Reply(reply)) = (message, &effects.next) {
+            let mut exchange = exchange.borrow_mut();
+            exchange.close(now_ns, Some(reply.status));
+            self.deliver(&shared, &exchange);
+        }
         hold(&shared, self.context, &exchange, message, &effects.next, now_ns);
         perform(message, effects).unwrap_or_else(|_| {
             release(&shared, self.context);
@@ -117,7 +125,8 @@ impl Stream {
         let (Some(outbox), Some(exchange)) = (outbox, &self.exchange) else { return };
         let field = |name| head.and_then(|head| head.first(name)).unwrap_or_default();
         // Only a form has a type that goes on so behind `application/`.
-        let may_bring_form = field("content-type").get(12).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'x'));
+        let may_bring_form = field(":method") == b"POST"
+            && field("content-type").get(12).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'x'));
         self.room = outbox.reserve(event::bound(field(":path").len(), may_bring_form));
         if self.room.is_none() && outbox.refuses() {
             exchange.borrow_mut().lacks_room();
@@ -126,6 +135,9 @@ impl Stream {
 
     /// Hands the event of an exchange that has ended to who delivers it.
     fn deliver(&mut self, shared: &Shared, exchange: &Exchange) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
         let (Some(outbox), Some(event)) = (&shared.outbox, exchange.event()) else { return };
         match self.room.take() {
             Some(room) => room.fill(event, errands::milliseconds()),

@@ -16,6 +16,8 @@ pub(super) fn read(answer: Answer) -> Outcome {
     let body = answer.body.as_deref().map_or(Body::Other, body);
     match (status(&answer.head), body) {
         (Some(200..=299), Body::Verdicts(verdicts)) => Outcome::Verdicts(verdicts),
+        // Too long to be read: that of fewer events is shorter.
+        (Some(200..=299), _) if answer.body.is_none() => Outcome::Unfit { is_proven: false },
         // Not a fault of the repository's, and not of its address or of who asks.
         (Some(400 | 413 | 422), body) => Outcome::Unfit { is_proven: matches!(body, Body::Outcome) },
         // What says nothing of each event proves nothing.
@@ -100,7 +102,7 @@ mod tests {
             assert_eq!(answer(&[(":status", "200")], body), Outcome::Failed(None), "{body}");
         }
         let too_long = Answer { head: Headers::from_pairs([(":status", "200")]), body: None };
-        assert_eq!(read(too_long), Outcome::Failed(None));
+        assert_eq!(read(too_long), Outcome::Unfit { is_proven: false });
         for status in ["", "302", "401", "403", "404", "429", "500", "503"] {
             assert_eq!(answer(&[(":status", status)], whole), Outcome::Failed(None), "{status}");
         }
