@@ -265,10 +265,10 @@ fn readme_commands() -> Vec<String> {
 #[test]
 fn every_command_of_the_readme_runs() {
     let ci = std::fs::read_to_string(Path::new(ROOT).join(".ci/run")).unwrap();
-    let make = ci.lines().find(|line| line.starts_with("make ")).unwrap();
+    let make: Vec<&str> = ci.lines().filter(|line| line.starts_with("make ")).flat_map(|line| line.split(' ')).collect();
     for command in readme_commands() {
         if let Some(target) = command.strip_prefix("make ") {
-            assert!(make.split(' ').any(|word| word == target), "CI does not run `{command}`");
+            assert!(make.contains(&target), "CI does not run `{command}`");
             continue;
         }
         let words: Vec<&str> = command.split(' ').collect();
