@@ -202,12 +202,18 @@ impl<'d> Reader<'_, 'd> {
     /// What a bootstrap has from elsewhere.
     fn discovery(&mut self) {
         let Some(bootstrap) = self.scene.bootstrap.filter(|_| !self.resources.is_dump) else { return };
-        for (field, what) in [("lds_config", "listeners"), ("cds_config", "clusters")] {
+        let fields = [
+            ("lds_config", "listeners"),
+            ("lds_resources_locator", "listeners"),
+            ("cds_config", "clusters"),
+            ("cds_resources_locator", "clusters"),
+        ];
+        for (field, what) in fields {
             let Some(source) = bootstrap.at("dynamic_resources").and_then(|dynamic| dynamic.get(field)) else { continue };
             if self.sources.has(source) {
                 continue;
             }
-            self.scene.has_other_clusters |= field == "cds_config";
+            self.scene.has_other_clusters |= what == "clusters";
             let place = path_of(source).map_or_else(
                 || "a server; judge what the running Envoy has, `curl localhost:PORT/config_dump`".to_owned(),
                 |path| format!("`{path}`, which cannot be read"),
@@ -259,13 +265,15 @@ impl<'d> Reader<'_, 'd> {
 
     fn filter(&mut self, at: At<'d>) -> Filter<'d> {
         let name = at.text_at("name").unwrap_or_default();
-        let typed = self.resolved(at);
+        let mut typed = self.resolved(at);
         let plugin = typed.iter().find_map(|typed| self.plugin(*typed, Some(name)));
         let is_nested = |nested: &At<'d>| nested.typed().is_some_and(|typed| self.is_ours(typed, None));
         let conditional = match plugin {
             Some(_) => None,
             None => typed.iter().find_map(|typed| typed.body.within().into_iter().find(is_nested)),
         };
+        let wrapped: Vec<_> = typed.iter().flat_map(|typed| wrapped_in(*typed)).collect();
+        typed.extend(wrapped);
         Filter { at, name, typed, plugin, conditional }
     }
 
@@ -327,6 +335,13 @@ impl<'d> Reader<'_, 'd> {
                 .any(|text| text.to_ascii_lowercase().contains("carewarden")),
         }
     }
+}
+
+/// The filters that stand under a condition in another one, with all that they are made of.
+pub(super) fn wrapped_in(typed: Typed<'_>) -> Vec<Typed<'_>> {
+    let is_wrapper = typed.is("ExtensionWithMatcher") || typed.is("Composite");
+    let inner = typed.body.within().into_iter().skip(1).filter(|_| is_wrapper);
+    inner.filter_map(At::typed).collect()
 }
 
 /// Whether it is an HTTP filter of Wasm.

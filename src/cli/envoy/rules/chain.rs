@@ -2,13 +2,13 @@
 
 use super::Rule;
 use crate::cli::envoy::document::{At, Typed};
-use crate::cli::envoy::scene::{Filter, Manager, is_wasm};
+use crate::cli::envoy::scene::{Filter, Manager, Scene, is_wasm, wrapped_in};
 use crate::policy::diagnostic::Severity::{Error, Warning};
 
 /// Filters that answer from what they keep.
 const CACHES: &[&str] = &["CacheConfig", "CacheV2Config", "FileSystemHttpCacheConfig"];
 /// Filters that run somebody's code, or ask somebody else, and so can answer, send on and change what they like.
-const CODE: &[&str] = &["Lua", "LuaPerRoute", "ExternalProcessor", "Config", "DynamicModuleFilter"];
+const CODE: &[&str] = &["Lua", "LuaPerRoute", "ExternalProcessor", "ExtAuthz", "Config", "DynamicModuleFilter"];
 /// Filters that change a request after it was judged.
 const CHANGES: &[&str] =
     &["HeaderMutation", "DynamicForwardProxy", "FilterConfig", "GrpcJsonTranscoder", "ProtoMessageExtractionConfig"];
@@ -144,6 +144,9 @@ pub(super) const RULES: &[Rule] = &[
                     found.report(filter.at, format!("`{}` is a tap", filter.name));
                 }
             }
+            for (at, _) in upstream(scene).into_iter().filter(|(_, typed)| typed.is("Tap")) {
+                found.report(at, "a filter of the upstream is a tap");
+            }
             let guarded = scene.clusters.iter().filter(|at| at.text_at("name").is_some_and(|name| scene.is_guarded(name)));
             let chains = scene.guards().map(|(chain, ..)| chain.at);
             for at in chains.chain(guarded.copied()) {
@@ -178,6 +181,13 @@ pub(super) const RULES: &[Rule] = &[
                     if !typed.is("FilterConfig") || typed.kind.contains("dynamic_forward_proxy") {
                         found.report(filter.at, format!("`{}` stands behind Carewarden", filter.name));
                     }
+                }
+            }
+            for (at, typed) in upstream(scene) {
+                if CACHES.iter().any(|name| typed.is(name)) {
+                    found.push(at, Error, "a cache stands among the filters of the upstream");
+                } else if runs_code(typed) || typed.is("HeaderMutation") {
+                    found.report(at, "a filter of the upstream stands behind Carewarden");
                 }
             }
         },
@@ -217,6 +227,18 @@ fn behind<'m, 'd>(manager: &'m Manager<'d>) -> impl Iterator<Item = (&'m Filter<
     let ours = manager.position().unwrap_or(usize::MAX);
     let filters = manager.filters.iter().skip(ours.saturating_add(1));
     filters.flat_map(|filter| filter.typed.iter().map(move |typed| (filter, *typed)))
+}
+
+/// The filters that requests pass behind the router: its own, and those of the clusters.
+fn upstream<'d>(scene: &Scene<'d>) -> Vec<(At<'d>, Typed<'d>)> {
+    let filters = scene.guards().flat_map(|(_, manager, _)| &manager.filters).flat_map(|filter| &filter.typed);
+    let routers = filters.filter(|typed| typed.is("Router"));
+    let of_routers = routers.flat_map(|router| router.body.list("upstream_http_filters"));
+    let guarded = scene.clusters.iter().filter(|at| at.text_at("name").is_some_and(|name| scene.is_guarded(name)));
+    let options = guarded.filter_map(|at| at.get("typed_extension_protocol_options")).flat_map(At::members);
+    let all = of_routers.chain(options.flat_map(|(_, options)| options.list("http_filters")));
+    let typed = all.filter_map(|filter| Some((filter, filter.get("typed_config")?.typed()?)));
+    typed.flat_map(|(at, typed)| std::iter::once(typed).chain(wrapped_in(typed)).map(move |typed| (at, typed))).collect()
 }
 
 /// Whether a filter runs code or asks a service that does.

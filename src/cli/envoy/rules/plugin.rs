@@ -50,6 +50,17 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        code: "restricted",
+        severity: Error,
+        why: "what is not allowed there is not called, and without `proxy_on_request_headers` requests pass unjudged",
+        help: "take `capability_restriction_config` out",
+        find: |scene, found| {
+            for at in scene.plugins.iter().filter_map(|plugin| plugin.at.get("capability_restriction_config")) {
+                found.report(at, "`capability_restriction_config` says what Envoy may call of the module");
+            }
+        },
+    },
+    Rule {
         code: "blank-vm-id",
         severity: Error,
         why: "keys and tokens are shared with every module that has none either, and written by it",

@@ -48,8 +48,10 @@ pub(super) const RULES: &[Rule] = &[
         find: |scene, found| {
             for (_, manager, plugin) in scene.guards() {
                 for at in levels(manager).flat_map(|at| at.list("request_headers_to_add")) {
-                    let name = at.text_at("header/key").unwrap_or_default().to_ascii_lowercase();
-                    if name.starts_with("x-carewarden-") || plugin.needs.identity.contains(&name) {
+                    let name = at.text_at("header/key").unwrap_or_default();
+                    let folded = fold(name);
+                    let is_named = || plugin.needs.identity.iter().any(|identity| fold(identity) == folded);
+                    if folded.starts_with("x-carewarden-") || is_named() {
                         found.report(at, format!("Envoy sets `{name}` behind Carewarden"));
                     }
                 }
@@ -82,6 +84,11 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// A header's name as servers read it that make a variable of it: `X_User` and `x-user` are one.
+fn fold(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
 
 /// All that may say something of a request on its way out: tables, virtual hosts, routes, their actions and clusters.
 fn levels<'d>(manager: &Manager<'d>) -> impl Iterator<Item = At<'d>> {
