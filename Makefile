@@ -106,7 +106,7 @@ run: module envoy certs ## the demo's stack, kept up until Ctrl-C
 
 up: module certs ## start Envoy, a FHIR server, an identity provider, Prometheus and Grafana under Docker
 	@$(MAKE) --no-print-directory policy POLICY=$(STACK_POLICY)
-	-@cargo run --quiet -- check --envoy envoy/compose/envoy.yaml
+	@cargo run --quiet -- check --envoy envoy/compose/envoy.yaml
 	@rm -f $(STACK_MARK)
 	@case $(STACK) in \
 		pull) ;; \
