@@ -30,7 +30,7 @@ use crate::support::config::Options;
 use crate::support::envoy::Envoy;
 use crate::support::h1;
 use crate::support::message::{End, Request};
-use crate::support::token::{Signer, Token};
+use crate::support::token::{Signer, Token, now};
 use crate::support::upstream::{Reply, Upstream};
 
 const REQUESTS: usize = 2_000_000;
@@ -120,7 +120,7 @@ fn kinds() -> Vec<Kind> {
     let read = || Request::get("/fhir/Patient/1");
     let mut kinds = Vec::new();
     for number in 0..TOKENS {
-        let token = Token::smart(&format!("dr-{number}"), &["physician"]).sign(Signer::Es256);
+        let token = Token::smart(&format!("dr-{number}"), &["physician"]).claim("exp", now() + 3_500).sign(Signer::Es256);
         kinds.push(kind(read().bearer(&token), 200, "Secret", "zzz"));
         kinds.push(kind(read().key("billing-test-key"), 200, "1900-01-01", "Secret"));
         kinds.push(kind(read(), 401, "missing_credentials", "Secret"));
