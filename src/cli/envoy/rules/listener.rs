@@ -24,6 +24,9 @@ pub(super) const RULES: &[Rule] = &[
         find: |scene, found| {
             for (_, at, cluster) in unguarded(scene) {
                 if !scene.is_guarded(cluster) {
+                    if leads_anywhere(scene, cluster) {
+                        found.report(at, format!("a request says where `{cluster}` leads, without Carewarden"));
+                    }
                     continue;
                 }
                 let what = format!("this leads to `{cluster}` without Carewarden, and so does a way with it");
@@ -51,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
                 return;
             }
             for (listener, at, cluster) in unguarded(scene) {
-                if scene.is_guarded(cluster) || shows_only_metrics(scene, listener) {
+                if scene.is_guarded(cluster) || leads_anywhere(scene, cluster) || shows_only_metrics(scene, listener) {
                     continue;
                 }
                 found.report(at, format!("this leads to `{cluster}` without Carewarden"));
@@ -158,6 +161,15 @@ impl<'d> Chain<'d> {
         self.tls().is_some() && !socket.is_some_and(|typed| typed.is("StartTlsConfig"))
             || socket.is_some_and(|typed| typed.is("Alts"))
     }
+}
+
+/// Whether requests themselves say where a cluster leads.
+fn leads_anywhere(scene: &Scene<'_>, cluster: &str) -> bool {
+    scene.cluster(cluster).is_some_and(|cluster| {
+        let kind = cluster.at("cluster_type/typed_config").and_then(At::typed);
+        cluster.is_true("original_dst_lb_config/use_http_header")
+            || kind.is_some_and(|typed| typed.kind.contains("dynamic_forward_proxy"))
+    })
 }
 
 /// The ways that have no filter of ours: the listener, the place of a cluster's name, and the name. What goes out of a mesh's workload is

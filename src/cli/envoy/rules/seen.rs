@@ -30,12 +30,7 @@ pub(super) const RULES: &[Rule] = &[
                         }
                         "HttpGrpcAccessLogConfig" => found.report(log, "the log service is sent the path"),
                         "WasmAccessLog" => found.warn(log, "what a module logs is not seen here"),
-                        "OpenTelemetryAccessLogConfig" | "FluentdAccessLogConfig" => {
-                            report_in(&typed.body.within(), &plugin.needs, |at, what| {
-                                found.report(at, format!("the log has {what}"));
-                            });
-                        }
-                        _ => report_in(&formats, &plugin.needs, |at, what| {
+                        _ => report_in(&typed.body.within(), &plugin.needs, |at, what| {
                             found.report(at, format!("the log has {what}"));
                         }),
                     }
@@ -69,7 +64,9 @@ pub(super) const RULES: &[Rule] = &[
                 {
                     found.report(provider.unwrap_or(tracing), "SkyWalking names spans by the path");
                 }
-                for tag in tracing.list("custom_tags") {
+                let of_routes = manager.all_routes().filter_map(|route| route.get("tracing"));
+                let places: Vec<_> = std::iter::once(tracing).chain(of_routes).collect();
+                for tag in places.iter().flat_map(|place| place.list("custom_tags")) {
                     let header = tag.at("request_header/name").filter(|at| {
                         let name = at.text().unwrap_or_default().to_ascii_lowercase();
                         OF_PATH.contains(&name.as_str()) || plugin.needs.credentials.contains(&name)
@@ -80,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
                 }
                 let formats: Vec<_> = ["custom_tags", "operation", "upstream_operation"]
                     .iter()
-                    .filter_map(|field| tracing.get(field))
+                    .flat_map(|field| places.iter().filter_map(|place| place.get(field)))
                     .flat_map(At::within)
                     .collect();
                 report_in(&formats, &plugin.needs, |at, what| found.report(at, format!("spans have {what}")));
@@ -110,17 +107,37 @@ fn report_in<'d>(texts: &[At<'d>], needs: &Needs, mut report: impl FnMut(At<'d>,
 
 /// The first command of a format that writes what no log may have.
 fn unspeakable(text: &str, needs: &Needs) -> Option<String> {
-    let command = Regex::new(r"%([A-Z0-9_]+)(?:\(([^)]*)\))?[^%]*%").ok()?;
-    let is_bad = |name: &str, argument: &str| match name {
+    // As Envoy finds them, so that an argument may have parentheses of its own.
+    let command = Regex::new(r"(?s)%([A-Z0-9_]+)(?:\((.*?)\))?(?::[0-9]+)?%").ok()?;
+    let part = |found: &regex::Captures<'_>, index| found.get(index).map_or("", |part| part.as_str()).to_owned();
+    command.captures_iter(text).find(|found| is_bad(&part(found, 1), &part(found, 2), needs)).map(|found| part(&found, 0))
+}
+
+fn is_bad(name: &str, argument: &str, needs: &Needs) -> bool {
+    match name {
         "PATH" | "QUERY_PARAM" | "QUERY_PARAMS" | "COOKIE" => true,
-        "CEL" => ["request.path", "request.url_path", "request.query", "request.headers", "request.referer"]
-            .iter()
-            .any(|attribute| argument.contains(attribute)),
+        "CEL" => is_bad_expression(argument),
+        "COALESCE" => serde_json::from_str::<serde_json::Value>(argument).is_ok_and(|value| {
+            let operators = value.get("operators").and_then(serde_json::Value::as_array);
+            operators.into_iter().flatten().any(|operator| {
+                let field = |name| operator.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+                is_bad(operator.as_str().unwrap_or(field("command")), field("param"), needs)
+            })
+        }),
         _ => argument.to_ascii_lowercase().split('?').any(|header| {
             let header = header.trim();
             name.starts_with("RE") && (OF_PATH.contains(&header) || needs.credentials.contains(header))
         }),
-    };
-    let part = |found: &regex::Captures<'_>, index| found.get(index).map_or("", |part| part.as_str()).to_owned();
-    command.captures_iter(text).find(|found| is_bad(&part(found, 1), &part(found, 2))).map(|found| part(&found, 0))
+    }
+}
+
+/// Whether an expression may say more of a request than how it came. `request['path']` is `request.path`.
+fn is_bad_expression(expression: &str) -> bool {
+    const HARMLESS: &[&str] = &["method", "protocol", "time", "duration", "size", "total_size", "id", "host", "scheme"];
+    let folded = expression.to_ascii_lowercase().replace('[', ".").replace(['\'', '"', ']', ' '], "");
+    let attributes = folded.split("request").skip(1).map(|rest| {
+        let rest = rest.strip_prefix('.').unwrap_or_default();
+        rest.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next().unwrap_or_default()
+    });
+    attributes.into_iter().any(|attribute| !HARMLESS.contains(&attribute)) || folded.contains("location")
 }
