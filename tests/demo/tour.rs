@@ -268,7 +268,7 @@ impl<'d> Tour<'d> {
         let response = self.envoy.client().send(protocol, request);
         let asked = self.upstream.all_seen().len() > before;
 
-        let reason = reason(&response);
+        let reason = response.reason();
         let right = response.end == End::Whole
             && match expected {
                 Answer(status) => response.status == *status && asked,
@@ -308,12 +308,6 @@ fn shown(request: &Request) -> String {
     };
     let body = request.body.as_ref().map_or_else(String::new, |body| format!("  ({} bytes)", body.len()));
     request.headers.iter().map(field).collect::<String>() + &body
-}
-
-fn reason(response: &Response) -> String {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let code = body["issue"][0]["details"]["coding"][0]["code"].as_str().or_else(|| body["reason"].as_str());
-    code.unwrap_or_default().to_owned()
 }
 
 fn holds(response: &Response, words: &[&str]) -> bool {

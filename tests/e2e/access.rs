@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, nurse, physician, reason_of};
+use crate::stage::{BILLING, clinic, nurse, physician};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
 use crate::support::token::{Signer, Token};
@@ -28,7 +28,7 @@ fn plain_http_is_refused_unless_the_route_says_so() {
     clinic().upstream.reply("/plain/thing", Reply::new(200).body("ok"));
     for protocol in PROTOCOLS {
         let response = plain.send(protocol, &Request::get("/fhir/Patient/plain").key(BILLING));
-        assert_eq!((response.status, reason_of(&response).as_str()), (403, "tls_required"));
+        assert_eq!((response.status, response.reason().as_str()), (403, "tls_required"));
         assert_eq!(plain.send(protocol, &Request::get("/plain/thing")).status, 200);
     }
     assert!(clinic().upstream.seen("/fhir/Patient/plain").is_empty());
@@ -172,7 +172,7 @@ fn an_answer_from_another_route_than_the_one_judged_is_withheld() {
     for protocol in PROTOCOLS {
         // Envoy chose the route by the key; without the key, which is stripped, it chooses another.
         let response = clinic().send(protocol, &Request::get("/routed/keyed/thing").key(BILLING));
-        assert_eq!((response.status, reason_of(&response).as_str()), (502, "route_changed"), "{response:?}");
+        assert_eq!((response.status, response.reason().as_str()), (502, "route_changed"), "{response:?}");
         assert!(!response.text().contains("Secret"));
     }
 }

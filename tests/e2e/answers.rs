@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, reason_of};
+use crate::stage::{BILLING, clinic};
 use crate::support::client::PROTOCOLS;
 use crate::support::message::{End, Request, Response};
 use crate::support::upstream::Reply;
@@ -32,11 +32,7 @@ fn ask_with(request: &Request, reply: Reply) -> [Response; 2] {
 #[track_caller]
 fn is_withheld(responses: &[Response], reason: &str) {
     for response in responses {
-        assert_eq!(
-            (response.status, reason_of(response).as_str(), response.end),
-            (502, reason, End::Whole),
-            "{response:?}"
-        );
+        assert_eq!((response.status, response.reason().as_str(), response.end), (502, reason, End::Whole), "{response:?}");
     }
 }
 
@@ -209,7 +205,7 @@ fn json_that_is_not_json_is_withheld_or_broken_off() {
         let path = format!("/fhir/Patient/not-json-{case}");
         let reply = Reply::new(200).header("content-type", "application/fhir+json").body(body);
         for response in ask(&path, reply) {
-            let withheld = response.status == 502 && reason_of(&response) == "answer_malformed";
+            let withheld = response.status == 502 && response.reason() == "answer_malformed";
             assert!(withheld || response.end == End::Cut, "{case} {response:?}");
         }
     }

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, reason_of};
+use crate::stage::{BILLING, clinic};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::{End, Request, Response};
 use crate::support::upstream::{Gate, Reply};
@@ -45,7 +45,7 @@ fn wrongs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 #[track_caller]
 fn is_withheld(response: &Response, reason: &str) {
-    assert_eq!((response.status, reason_of(response).as_str(), response.end), (502, reason, End::Whole), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str(), response.end), (502, reason, End::Whole), "{response:?}");
     assert_eq!(response.json()["resourceType"], "OperationOutcome");
     assert_eq!(response.header("content-type").as_deref(), Some("application/fhir+json"));
     assert!(!response.text().contains("Secret"), "{response:?}");

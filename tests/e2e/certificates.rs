@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, reason_of};
+use crate::stage::Stage;
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::config::Options;
 use crate::support::message::{End, Request, Response};
@@ -87,7 +87,7 @@ fn allows(client: Option<Client>, request: &Request, provider: &str, name: &[&st
 fn refuses(client: Option<Client>, request: &Request, reason: &str) {
     for protocol in PROTOCOLS {
         let response = send(client, protocol, request);
-        assert_eq!((response.status, reason_of(&response)), (401, reason.to_owned()), "{protocol:?} {response:?}");
+        assert_eq!((response.status, response.reason()), (401, reason.to_owned()), "{protocol:?} {response:?}");
     }
 }
 
@@ -129,7 +129,7 @@ fn the_digest_of_a_certificate_says_who_asks() {
         assert_eq!(own.received("/mixed/digest").all("x-carewarden-client"), [identity.sha256()]);
         let other = own.envoy.identities[Client::Front as usize].clone();
         let response = own.client().with_identity(&other).send(protocol, &Request::get("/mixed/digest"));
-        assert_eq!(reason_of(&response), "unknown_certificate");
+        assert_eq!(response.reason(), "unknown_certificate");
     }
 }
 
@@ -138,7 +138,7 @@ fn without_a_certificate_nobody_is_known_by_one() {
     refuses(None, &get("/mixed/none"), "missing_credentials");
     for protocol in PROTOCOLS {
         let response = stage().envoy.plain().send(protocol, &get("/mixed/plain"));
-        assert_eq!((response.status, reason_of(&response)), (403, "tls_required".to_owned()));
+        assert_eq!((response.status, response.reason()), (403, "tls_required".to_owned()));
     }
     assert!(stage().upstream.seen("/mixed/none").is_empty());
 }

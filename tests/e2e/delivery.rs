@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, reason_of};
+use crate::stage::Stage;
 use crate::support::client::Protocol;
 use crate::support::config::Options;
 use crate::support::envoy::wait_for;
@@ -297,7 +297,7 @@ fn without_room_requests_are_refused_until_there_is_some() {
     let ids = reads(&stage, "kept", 5);
     for id in ["unrecorded-1", "unrecorded-2"] {
         let response = read(&stage, id);
-        assert_eq!((response.status, reason_of(&response).as_str()), (503, "audit_unavailable"));
+        assert_eq!((response.status, response.reason().as_str()), (503, "audit_unavailable"));
         assert!(stage.upstream.seen(&format!("/fhir/Patient/{id}")).is_empty());
     }
     counts(&stage, "audit_events.result.refused", 2);

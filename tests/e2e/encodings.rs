@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use serde_json::json;
 
-use crate::stage::{BILLING, CLINIC, Stage, nurse, reason_of};
+use crate::stage::{BILLING, CLINIC, Stage, nurse};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::config::Options;
 use crate::support::message::{End, Request, Response};
@@ -56,7 +56,7 @@ fn ask(path: &str, reply: Reply) -> [Response; 2] {
 #[track_caller]
 fn is_withheld(responses: &[Response], reason: &str) {
     for response in responses {
-        let seen = (response.status, reason_of(response), response.end);
+        let seen = (response.status, response.reason(), response.end);
         assert_eq!(seen, (502, reason.to_owned(), End::Whole), "{response:?}");
     }
 }
@@ -65,7 +65,7 @@ fn is_withheld(responses: &[Response], reason: &str) {
 #[track_caller]
 fn is_no_whole_answer(responses: &[Response], reason: &str) {
     for response in responses {
-        let seen = (response.status, reason_of(response), response.end);
+        let seen = (response.status, response.reason(), response.end);
         assert!(seen == (502, reason.to_owned(), End::Whole) || response.end == End::Cut, "{response:?}");
     }
 }

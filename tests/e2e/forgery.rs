@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, reason_of};
+use crate::stage::{BILLING, clinic};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::Request;
 use crate::support::upstream::Reply;
@@ -95,13 +95,13 @@ fn upgrades_and_connect_are_refused() {
     let upgrade = b"GET /plain/upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let response = clinic().client().send_raw(upgrade);
-    assert_eq!((response.status, reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str()), (400, "upgrade_refused"), "{response:?}");
     assert!(clinic().upstream.seen("/plain/upgrade").is_empty());
 
     // The same over HTTP/2 (RFC 8441).
     let extended = Request::new("CONNECT", "/plain/upgrade").header(":protocol", "websocket");
     let response = clinic().send(Protocol::Http2, &extended);
-    assert_eq!((response.status, reason_of(&response).as_str()), (400, "upgrade_refused"), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str()), (400, "upgrade_refused"), "{response:?}");
     assert!(clinic().upstream.seen("/plain/upgrade").is_empty());
 
     let head = b"CONNECT fhir.clinic.example:443 HTTP/1.1\r\nhost: fhir.clinic.example:443\r\n\r\n";

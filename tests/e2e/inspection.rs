@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{BILLING, Stage, clinic_with, physician, reason_of};
+use crate::stage::{BILLING, Stage, clinic_with, physician};
 use crate::support::client::PROTOCOLS;
 use crate::support::config::Options;
 use crate::support::message::{End, Request};
@@ -116,7 +116,7 @@ fn script_that_was_stored_does_not_leave() {
     for (path, more) in [("/fhir/Patient/refused", 0), ("/fhir/Patient/broken-off", 20_000)] {
         refuse.upstream.reply(path, narrated(BAD, more));
         for response in PROTOCOLS.map(|protocol| refuse.send(protocol, &Request::get(path).bearer(&physician()))) {
-            let refused = response.status == 502 && reason_of(&response) == "answer_narrative";
+            let refused = response.status == 502 && response.reason() == "answer_narrative";
             assert!(refused || response.end == End::Cut, "{path} {}", response.status);
             assert!(!response.text().contains("evil"), "{path}");
         }

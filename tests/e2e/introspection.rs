@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, reason_of};
+use crate::stage::Stage;
 use crate::support::client::Protocol;
 use crate::support::config::Options;
 use crate::support::envoy::wait_for;
@@ -67,7 +67,7 @@ fn ask(stage: &Stage, token: &str) -> Response {
 
 #[track_caller]
 fn assert_refused(response: &Response, status: u16, reason: &str) {
-    assert_eq!((response.status, reason_of(response).as_str()), (status, reason), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str()), (status, reason), "{response:?}");
 }
 
 fn asked(issuer: &Upstream) -> usize {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, reason_of};
+use crate::stage::Stage;
 use crate::support::client::Protocol;
 use crate::support::config::Options;
 use crate::support::envoy::wait_for;
@@ -98,7 +98,7 @@ fn assert_allowed(response: &Response) {
 
 #[track_caller]
 fn assert_refused(response: &Response, status: u16, reason: &str) {
-    assert_eq!((response.status, reason_of(response).as_str()), (status, reason), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str()), (status, reason), "{response:?}");
 }
 
 fn fetches(stage: &Stage, result: &str) -> u64 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, reason_of};
+use crate::stage::Stage;
 use crate::support::client::{Client, Protocol};
 use crate::support::config::Options;
 use crate::support::message::{Request, Response};
@@ -111,7 +111,7 @@ fn stage(provider: &Provider) -> Stage {
 fn ask(stage: &Stage, token: &str) -> (u16, String) {
     stage.upstream.reply("/api/thing", Reply::json(&json!({ "ok": true })));
     let response = stage.envoy.plain().send(Protocol::Http1, &Request::get("/api/thing").bearer(token));
-    (response.status, reason_of(&response))
+    (response.status, response.reason())
 }
 
 #[test]

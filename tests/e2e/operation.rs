@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::stage::{BILLING, CLINIC, Stage, clinic_with, physician, reason_of};
+use crate::stage::{BILLING, CLINIC, Stage, clinic_with, physician};
 use crate::support::client::PROTOCOLS;
 use crate::support::config::Options;
 use crate::support::message::Request;
@@ -95,7 +95,7 @@ fn without_the_flag_that_holds_heads_a_held_stream_is_refused_in_time_and_the_lo
     for protocol in PROTOCOLS {
         let request = Request::post("/fhir/Patient", r#"{"resourceType":"Patient"}"#).bearer(&physician());
         let response = stage.send(protocol, &request);
-        assert_eq!((response.status, reason_of(&response).as_str()), (408, "body_timeout"), "{protocol:?} {response:?}");
+        assert_eq!((response.status, response.reason().as_str()), (408, "body_timeout"), "{protocol:?} {response:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(stage.upstream.seen("/fhir/Patient").is_empty());
@@ -109,7 +109,7 @@ fn without_the_flag_a_held_answer_is_refused_in_time() {
     stage.upstream.reply("/fhir/Patient/held", Reply::fhir(&json!({ "resourceType": "Patient", "id": "Secret" })));
     for protocol in PROTOCOLS {
         let response = stage.send(protocol, &Request::get("/fhir/Patient/held").key(BILLING));
-        assert_eq!((response.status, reason_of(&response).as_str()), (502, "answer_timeout"), "{protocol:?} {response:?}");
+        assert_eq!((response.status, response.reason().as_str()), (502, "answer_timeout"), "{protocol:?} {response:?}");
         assert!(!response.text().contains("Secret"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{BILLING, clinic, nurse, physician, reason_of};
+use crate::stage::{BILLING, clinic, nurse, physician};
 use crate::support::client::PROTOCOLS;
 use crate::support::message::{End, Request};
 use crate::support::upstream::Reply;
@@ -135,7 +135,7 @@ fn a_type_that_no_rule_grants_does_not_leave() {
         for protocol in PROTOCOLS {
             let response = clinic().send(protocol, &request);
             // What had left before the type was seen may have left; the answer must not pass for a whole one.
-            let refused = response.status == 502 && reason_of(&response) == "answer_type_not_granted";
+            let refused = response.status == 502 && response.reason() == "answer_type_not_granted";
             assert!(refused || response.end == End::Cut, "{protocol:?} {response:?}");
             assert!(!response.text().contains("Secret"), "{response:?}");
         }

@@ -96,23 +96,15 @@ fn a_thousand_reloads_leave_memory_flat() {
         most
     };
     let module = reload(1..200);
-    let process = resident(&stage.envoy);
+    let process = stage.envoy.resident();
     reload(200..1_000);
     let module_grown = reload(1_000..1_200).saturating_sub(module);
     // A policy that stayed would be 100 kB each time.
     assert!(module > 0 && module_grown <= 2 << 20, "the module has grown by {module_grown} bytes");
     // An allocator keeps some of what was freed; a policy that stayed would be half a MiB each time.
-    let grown = resident(&stage.envoy).saturating_sub(process);
+    let grown = stage.envoy.resident().saturating_sub(process);
     assert!(grown < 48 << 20, "Envoy has grown by {grown} bytes");
     assert!(!stage.envoy.trapped());
-}
-
-/// The resident memory of an Envoy in bytes.
-fn resident(envoy: &Envoy) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", envoy.process())).expect("Envoy runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kilobytes << 10
 }
 
 #[test]

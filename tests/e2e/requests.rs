@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::stage::{BILLING, clinic, physician, reason_of};
+use crate::stage::{BILLING, clinic, physician};
 use crate::support::client::{PROTOCOLS, Protocol};
 use crate::support::message::{End, Request};
 use crate::support::upstream::Reply;
@@ -159,7 +159,7 @@ fn a_fhir_body_is_the_one_that_the_path_speaks_of() {
     clinic().allows(&create(r#"{"resourceType":"Patient"}"#));
     for protocol in PROTOCOLS {
         let response = clinic().send(protocol, &create("not json"));
-        assert_eq!((response.status, reason_of(&response).as_str()), (400, "malformed_body"), "{response:?}");
+        assert_eq!((response.status, response.reason().as_str()), (400, "malformed_body"), "{response:?}");
     }
 }
 
@@ -172,7 +172,7 @@ fn a_body_that_stalls_is_refused_in_time_and_never_reaches_the_upstream() {
         drop(stream.write_all(head.as_bytes()));
         drop(stream.flush());
     });
-    assert_eq!((response.status, reason_of(&response).as_str()), (408, "body_timeout"), "{response:?}");
+    assert_eq!((response.status, response.reason().as_str()), (408, "body_timeout"), "{response:?}");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert!(clinic().upstream.seen("/small/stalled").is_empty());
 }

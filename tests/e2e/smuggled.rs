@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::stage::{BILLING, clinic, reason_of};
+use crate::stage::{BILLING, clinic};
 use crate::support::client::Protocol;
 use crate::support::message::{End, Request};
 use crate::support::upstream::Reply;
@@ -96,7 +96,7 @@ fn a_body_that_drips_is_refused_in_time_although_it_would_end() {
         drop(stream.write_all(b"}"));
         drop(stream.flush());
     });
-    let refused = (response.status, reason_of(&response));
+    let refused = (response.status, response.reason());
     assert!(refused == (408, "body_timeout".to_owned()) || response.end == End::Cut, "{response:?}");
     assert!(clinic().upstream.seen("/small/drips").is_empty());
 }

@@ -77,7 +77,7 @@ impl Stage {
     pub(crate) fn refuses_over(&self, protocol: Protocol, request: &Request, status: u16, reason: &str) -> Response {
         let (request, mark) = marked(request);
         let response = self.send(protocol, &request);
-        let refused = (response.status, response.end, reason_of(&response));
+        let refused = (response.status, response.end, response.reason());
         assert_eq!(refused, (status, End::Whole, reason.to_owned()), "{protocol:?} {request:?}\n{response:?}");
         assert!(!self.reached(&mark), "{protocol:?} {request:?} reached the upstream");
         response
@@ -101,13 +101,6 @@ fn marked(request: &Request) -> (Request, String) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let mark = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
     (request.clone().header(MARK, &mark), mark)
-}
-
-/// The reason code in a refusal, of either form.
-pub(crate) fn reason_of(response: &Response) -> String {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let outcome = body["issue"][0]["details"]["coding"][0]["code"].as_str();
-    outcome.or_else(|| body["reason"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// The policy that most tests use.

@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::io;
 
-use serde_json::Value;
-
 use crate::paper::{BAD, FAINT, GOOD, Paper, TITLE};
 use crate::support::client::{Client, PROTOCOLS};
 use crate::support::message::{Request, Response};
@@ -54,12 +52,12 @@ impl<'t> Trial<'t> {
         let mut failure = None;
         for protocol in PROTOCOLS {
             last = self.client.send(protocol, &request);
-            let fits = statuses.contains(&last.status) && reason.is_none_or(|reason| reason_of(&last) == reason);
+            let fits = statuses.contains(&last.status) && reason.is_none_or(|reason| last.reason() == reason);
             if !fits && failure.is_none() {
                 failure = Some(format!("{protocol:?}: expected {statuses:?} {}\n{last:?}", reason.unwrap_or_default()));
             }
         }
-        let claim = format!("{claim}: {} {}", last.status, reason_of(&last));
+        let claim = format!("{claim}: {} {}", last.status, last.reason());
         self.check(claim.trim_end(), failure.is_none(), &failure.unwrap_or_default())?;
         Ok(last)
     }
@@ -74,11 +72,4 @@ impl<'t> Trial<'t> {
         self.paper.line(style, &format!("\n{tried} attempts: {end}."))?;
         Ok(wrong == 0)
     }
-}
-
-/// The reason code of a refusal, in either form.
-pub(crate) fn reason_of(response: &Response) -> String {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let code = body["issue"][0]["details"]["coding"][0]["code"].as_str().or_else(|| body["reason"].as_str());
-    code.unwrap_or_default().to_owned()
 }

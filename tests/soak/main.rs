@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             paper.line(BAD, &wrong)?;
             return Ok(ExitCode::FAILURE);
         }
-        let (process, module) = (resident(&envoy), envoy.metric("carewarden.memory_bytes"));
+        let (process, module) = (envoy.resident(), envoy.metric("carewarden.memory_bytes"));
         let done = (tenth + 1) * total / 10;
         let rate = done as f64 / start.elapsed().as_secs_f64();
         let line = format!("{done:>9} requests  {rate:>6.0}/s  Envoy {} MiB, module {} MiB", process >> 20, module >> 20);
@@ -167,11 +167,4 @@ fn run(envoy: &Envoy, kinds: &[Kind], numbers: std::ops::Range<usize>) -> Option
         }
     });
     wrong.into_inner().expect("no panic")
-}
-
-/// The resident memory of an Envoy in bytes.
-fn resident(envoy: &Envoy) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", envoy.process())).expect("Envoy runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }

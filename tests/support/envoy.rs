@@ -119,6 +119,13 @@ impl Envoy {
         first.expect("a supervisor has a child")
     }
 
+    /// Its resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("Envoy runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// The directory that it runs in.
     pub fn directory(&self) -> &Path {
         &self.directory

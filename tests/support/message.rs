@@ -122,6 +122,13 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The reason code of a refusal, in either form; nothing where it is none.
+    pub fn reason(&self) -> String {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let outcome = body["issue"][0]["details"]["coding"][0]["code"].as_str();
+        outcome.or_else(|| body["reason"].as_str()).unwrap_or_default().to_owned()
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
