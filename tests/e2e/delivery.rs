@@ -421,3 +421,40 @@ fn a_thousand_exchanges_at_once_are_a_thousand_events() {
     // Batches, and not one call an event.
     assert!(repository.server.seen("/audit").len() < 500);
 }
+
+/// Who never reads a refusal keeps its stream open, and Envoy's idle timer ends it late. Its event must not wait for that,
+/// nor keep the room that was taken for it.
+#[test]
+fn a_refusal_that_nobody_reads_is_told_at_once_and_keeps_no_room() {
+    let repository = Repository::start();
+    let stage = stage(policy(|policy| policy["audit"]["delivery"]["max_queue"] = json!(2)), &repository);
+    let address = stage.envoy.listener(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        // Heads come, bodies do not.
+        builder.initial_window_size(0);
+        let (mut sender, connection) = builder.handshake::<_, bytes::Bytes>(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut unread = Vec::new();
+        for count in 1..=4 {
+            sender = sender.ready().await.unwrap();
+            let request = http::Request::get("http://localhost/fhir/Binary/1").body(()).unwrap();
+            let (answer, _) = sender.send_request(request, true).unwrap();
+            let answer = answer.await.unwrap();
+            assert_eq!(answer.status(), 403, "{count}");
+            unread.push(answer);
+            let told = || repository.taken().len() == count;
+            let mut tries = 0;
+            while !told() {
+                tries += 1;
+                assert!(tries < 500, "event {count} waits for its stream");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        assert_eq!(stage.envoy.stat("http.ingress.downstream_rq_active"), 4, "they are open still");
+        assert_eq!(read(&stage, "good").status, 200);
+    });
+    counts(&stage, "audit_events.result.refused", 0);
+}
