@@ -11,7 +11,7 @@ use crate::resources;
 
 pub(crate) const PATIENT: &str = "/fhir/Patient/p1";
 pub(crate) const BUNDLE: &str = "/fhir/Patient?_count=1000";
-pub(crate) const EXPORT: &str = "/fhir/Patient?_count=1000000";
+pub(crate) const EXPORT: &str = "/fhir/Patient?_count=999";
 
 /// How much an export sends.
 pub(crate) const EXPORT_BYTES: usize = 1 << 30;
