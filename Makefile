@@ -181,7 +181,7 @@ ifneq ($(filter all worst,$(ROWS)),)
 	cargo run --profile cli --example worst
 endif
 ifneq ($(ROWS),worst)
-	cargo build --release --target wasm32-wasip1 --example filter_empty --example filter_copy --example filter_serde
+	cargo build --release --target wasm32-wasip1 $(addprefix --example filter_,calls copy empty lex serde)
 	cargo run --profile cli --example bench -- --rows $(ROWS) $(if $(BESIDE),--beside $(BESIDE))
 endif
 

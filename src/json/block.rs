@@ -46,7 +46,7 @@ mod vectors {
     use super::{BLOCK, Classes, Specials};
 
     #[inline]
-    pub(in crate::json) fn classes(block: &[u8; BLOCK]) -> Classes {
+    pub(in super::super) fn classes(block: &[u8; BLOCK]) -> Classes {
         let bytes = vectors(block);
         let codes = bytes.map(codes);
         let [a, b, c, d] = bytes.map(|bytes| i8x16_eq(bytes, i8x16_splat(b'\\'.cast_signed())));
@@ -63,7 +63,7 @@ mod vectors {
     }
 
     #[inline]
-    pub(in crate::json) fn specials(block: &[u8; BLOCK]) -> Specials {
+    pub(in super::super) fn specials(block: &[u8; BLOCK]) -> Specials {
         let bytes = vectors(block);
         Specials {
             backslashes: equal(bytes, b'\\'),
@@ -135,7 +135,7 @@ mod words {
     use super::{BLOCK, Classes, Specials};
 
     #[inline]
-    pub(in crate::json) fn classes(block: &[u8; BLOCK]) -> Classes {
+    pub(in super::super) fn classes(block: &[u8; BLOCK]) -> Classes {
         let codes = block.map(code);
         Classes {
             third: bits(&codes, 7),
@@ -148,7 +148,7 @@ mod words {
     }
 
     #[inline]
-    pub(in crate::json) fn specials(block: &[u8; BLOCK]) -> Specials {
+    pub(in super::super) fn specials(block: &[u8; BLOCK]) -> Specials {
         Specials {
             backslashes: bits(&block.map(|byte| u8::from(byte == b'\\')), 0),
             controls: bits(&block.map(|byte| u8::from(byte < 0x20)), 0),

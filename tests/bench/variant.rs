@@ -147,6 +147,7 @@ fn all(slices: usize) -> Vec<Variant> {
     vec![
         read("no_filter", "no filter", vec![]),
         read("empty", "an empty wasm filter", vec![empty()]),
+        read("calls", "the host calls of ours alone", vec![wasm("calls", &example("filter_calls"), "")]),
         read("ours_cached", "ours, token cached", vec![ours("cached", POLICY)]),
         read("native_cached", "empty + jwt_authn with cache + rbac", vec![empty(), native(true), rbac()]),
         uncached("ours_rs256", "ours, RS256 not cached", vec![ours("rs256", POLICY)], &rs256),
@@ -157,6 +158,7 @@ fn all(slices: usize) -> Vec<Variant> {
         counted("ours_many", "ours, 10,000 keys and 1,000 routes", 10_000, 1_000),
         search("bundle_no_filter", "1 MB: no filter", vec![], Answer::Bundle),
         search("bundle_copy", "1 MB: copied by wasm", vec![wasm("copy", &example("filter_copy"), "")], Answer::Bundle),
+        search("bundle_lexed", "1 MB: copied and lexed", vec![wasm("lex", &example("filter_lex"), "")], Answer::Bundle),
         redacting("bundle_redacted", "1 MB: ours, few paths", BUNDLE),
         as_role("billing-lenient", redacting("bundle_lenient", "1 MB: ours, few paths, unknown kept", BUNDLE)),
         Variant {
