@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -247,6 +248,27 @@ fn every_event_arrives_whatever_the_repository_does_for_a_while() {
     assert!(stage.envoy.metric("carewarden.audit_calls.result.ok") >= 11);
     assert!(stage.envoy.logs("the audit repository takes events again"));
     tells_nobody_else(&stage, &["during-", "behind-"]);
+}
+
+/// By then tries are half a minute apart.
+#[test]
+fn a_minute_without_a_repository_loses_nothing_and_tells_nothing_twice() {
+    let repository = Repository::start();
+    let stage = stage(policy(|_| ()), &repository);
+    let mut all = reads(&stage, "before", 2);
+    repository.has_all(&all);
+    repository.is(RESETS);
+    for second in (0..60).step_by(5) {
+        all.extend(reads(&stage, &format!("down-{second}"), 2));
+        thread::sleep(Duration::from_secs(5));
+    }
+    counts(&stage, "audit_queued", 24);
+    repository.is(TAKES);
+    all.extend(reads(&stage, "after", 2));
+    repository.has_all(&all);
+    counts(&stage, "audit_queued", 0);
+    counts(&stage, "audit_events.result.delivered", 28);
+    assert_eq!(repository.taken().len(), all.len());
 }
 
 #[test]
