@@ -1,6 +1,5 @@
 //! AuditEvents on their way to an audit repository that takes them, refuses them, hangs up, stalls, or is not there.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,6 +13,7 @@ use crate::support::config::Options;
 use crate::support::envoy::wait_for;
 use crate::support::message::{Request, Response};
 use crate::support::upstream::{Reply, Seen, Upstream};
+use crate::support::vacant::Vacant;
 
 const TOKEN: &str = "the-token-of-the-audit-repository";
 
@@ -273,11 +273,8 @@ fn a_minute_without_a_repository_loses_nothing_and_tells_nothing_twice() {
 
 #[test]
 fn a_repository_that_is_not_there_gets_all_once_it_is() {
-    // Nobody listens yet.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let clusters = vec![("audit".to_owned(), address)];
+    let vacant = Vacant::new().unwrap();
+    let clusters = vec![("audit".to_owned(), vacant.address)];
     let options = Options { policy: policy(|_| ()), clusters, ..Options::default() };
     let stage = Stage::with_secret(options, "AUDIT_TOKEN", TOKEN);
     let ids = reads(&stage, "early", 5);
@@ -285,7 +282,7 @@ fn a_repository_that_is_not_there_gets_all_once_it_is() {
     assert!(stage.envoy.logs("the audit repository"));
     let taken = Arc::new(Mutex::new(Vec::new()));
     let own = Arc::clone(&taken);
-    let server = Upstream::serving(address.port(), move |seen: &Seen| answer(seen, TAKES, &own)).unwrap();
+    let server = vacant.serving(move |seen: &Seen| answer(seen, TAKES, &own)).unwrap();
     let repository = Repository { server, mood: Arc::default(), taken };
     repository.has_all(&ids);
     counts(&stage, "audit_queued", 0);

@@ -16,6 +16,7 @@ use crate::support::h1;
 use crate::support::message::{End, Request};
 use crate::support::tls::Certificates;
 use crate::support::upstream::{Gate, Reply, Upstream};
+use crate::support::vacant::Vacant;
 
 /// `envoy/envoy.yaml` with the minimal policy of one key, and a change to its text.
 fn shipped(upstream: &Upstream, change: impl FnOnce(String) -> String) -> Envoy {
@@ -61,16 +62,16 @@ fn an_upstream_that_is_down_slow_or_gone_midway_ends_in_an_error_and_in_a_record
 
 #[test]
 fn while_nobody_is_upstream_answers_are_503_and_then_come_again() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let vacant = Vacant::new().unwrap();
     let placeholder = Upstream::start();
     let port = format!("port_value: {} }}", placeholder.address.port());
-    let envoy = shipped(&placeholder, |yaml| with(yaml, &port, &format!("port_value: {} }}", address.port())));
+    let envoy = shipped(&placeholder, |yaml| with(yaml, &port, &format!("port_value: {} }}", vacant.address.port())));
     for protocol in PROTOCOLS {
         assert_eq!(envoy.client().send(protocol, &known("/api/x")).status, 503, "{protocol:?}");
         // Whether anybody is there is not told to who may not ask.
         assert_eq!(envoy.client().send(protocol, &Request::get("/api/x")).status, 401, "{protocol:?}");
     }
-    let upstream = Upstream::serving(address.port(), |_| Reply::json(&json!({ "ok": true }))).unwrap();
+    let upstream = vacant.serving(|_| Reply::json(&json!({ "ok": true }))).unwrap();
     assert_eq!(envoy.client().send(Protocol::Http1, &known("/api/x")).status, 200);
     assert_eq!(upstream.all_seen().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! Keys that an issuer publishes, from a key server that may be down, slow, hostile or merely rotating.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use crate::support::envoy::wait_for;
 use crate::support::message::{Request, Response};
 use crate::support::token::{SigningKey, Token, now};
 use crate::support::upstream::{Gate, Reply, Upstream};
+use crate::support::vacant::Vacant;
 
 const ISSUER: &str = "https://idp.clinic.example";
 const KEYS: &str = "/jwks.json";
@@ -75,11 +76,6 @@ fn serving(keys: &[&SigningKey], change: impl FnOnce(&mut Value)) -> (Stage, Ups
     let server = Upstream::start();
     server.reply(KEYS, set(keys));
     (stage(policy(change), server.address), server)
-}
-
-/// An address of loopback where nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn token(key: &SigningKey) -> String {
@@ -172,11 +168,11 @@ fn a_key_that_was_taken_away_verifies_nothing_any_more_not_even_what_it_did_befo
 
 #[test]
 fn a_server_that_is_down_at_first_is_asked_until_it_is_up() {
-    let (key, address) = (SigningKey::new("a"), nobody());
-    let stage = stage(policy(|_| ()), address);
+    let (key, vacant) = (SigningKey::new("a"), Vacant::new().unwrap());
+    let stage = stage(policy(|_| ()), vacant.address);
     assert_refused(&ask(&stage, &token(&key)), 503, "identity_unavailable");
     assert!(wait_for(|| (fetches(&stage, "status") + fetches(&stage, "unreachable") >= 2).then_some(())).is_some());
-    let server = Upstream::serving(address.port(), move |_| Reply::new(404)).unwrap();
+    let server = vacant.serving(move |_| Reply::new(404)).unwrap();
     server.reply(KEYS, set(&[&key]));
     let up = wait_for(|| (ask(&stage, &token(&key)).status == 200).then_some(()));
     assert!(up.is_some(), "{}", stage.envoy.log());

@@ -9,6 +9,7 @@ use crate::support::config::Options;
 use crate::support::message::{Request, Response};
 use crate::support::token::{Signer, Token};
 use crate::support::upstream::Reply;
+use crate::support::vacant::Vacant;
 
 const EXPR: &str = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor";
 
@@ -118,9 +119,8 @@ fn a_rate_limit_service_is_asked_about_who_we_say_it_is() {
 #[test]
 fn whether_a_service_that_is_down_refuses_is_said_in_the_configuration() {
     for (deny, status) in [(true, 500), (false, 200)] {
-        // Nobody listens there any more.
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let grpc_clusters = vec![("ratelimit".to_owned(), nobody)];
+        let nobody = Vacant::new().unwrap();
+        let grpc_clusters = vec![("ratelimit".to_owned(), nobody.address)];
         let stage = stage(&["client"], Options { behind: Some(service(deny)), grpc_clusters, ..Options::default() });
         assert_eq!(statuses(&stage, &Request::get("/members/list").key(BILLING), 1), [status], "deny: {deny}");
     }

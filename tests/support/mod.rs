@@ -12,3 +12,4 @@ pub mod message;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod vacant;

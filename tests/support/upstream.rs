@@ -59,16 +59,20 @@ impl Upstream {
 
     /// Starts a server on a port of loopback, which answers by itself what it is not told how to answer.
     pub fn serving(port: u16, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
-        Self::listen(SocketAddr::from(([127, 0, 0, 1], port)), true, Box::new(otherwise))
+        Self::on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))?, otherwise)
+    }
+
+    /// Starts a server on a socket that listens.
+    pub fn on(listener: TcpListener, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
+        Self::listen(listener, true, Box::new(otherwise))
     }
 
     /// Starts a server on any address, which does not remember what it saw: for long runs.
     pub fn forgetful(address: SocketAddr, otherwise: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
-        Self::listen(address, false, Box::new(otherwise))
+        Self::listen(TcpListener::bind(address)?, false, Box::new(otherwise))
     }
 
-    fn listen(address: SocketAddr, remembers: bool, otherwise: Otherwise) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+    fn listen(listener: TcpListener, remembers: bool, otherwise: Otherwise) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { replies: Mutex::default(), otherwise, seen: Mutex::default(), remembers });
         let accepting = Arc::clone(&shared);
