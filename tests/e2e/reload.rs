@@ -99,8 +99,9 @@ fn a_thousand_reloads_leave_memory_flat() {
     let process = stage.envoy.resident();
     reload(200..1_000);
     let module_grown = reload(1_000..1_200).saturating_sub(module);
-    // A policy that stayed would be 100 kB each time.
-    assert!(module > 0 && module_grown <= 2 << 20, "the module has grown by {module_grown} bytes");
+    // An old policy that goes late, beside the new one, is a step of more than 2 MiB, once: one that stayed would be 100 kB
+    // each time.
+    assert!(module > 0 && module_grown <= 8 << 20, "the module has grown by {module_grown} bytes");
     // An allocator keeps some of what was freed; a policy that stayed would be half a MiB each time.
     let grown = stage.envoy.resident().saturating_sub(process);
     assert!(grown < 48 << 20, "Envoy has grown by {grown} bytes");
