@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use std::{fs, thread};
 
 use serde_json::json;
@@ -76,6 +77,27 @@ fn under_load_no_request_is_lost_or_judged_by_half_a_policy() {
     for (name, count) in [("policy-0", counts[0]), ("policy-1", counts[1])] {
         assert_eq!(records.iter().filter(|record| record["policy"] == name).count(), count, "{name}");
     }
+}
+
+/// The policy that held it is gone by the time it is up; the stream still is that one's to refuse.
+#[test]
+fn a_body_that_stalls_across_a_reload_is_refused_in_time() {
+    let held = |number| {
+        let mut policy: serde_json::Value = serde_json::from_str(&policy(number)).unwrap();
+        policy["defaults"]["request"]["body_timeout"] = json!("2s");
+        policy.to_string()
+    };
+    let stage = Stage::new(Options { policy: held(0), ..Options::default() });
+    let response = stage.client().converse_raw(|stream| {
+        let head = "POST /small/left HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+        drop(stream.write_all(head.as_bytes()));
+        drop(stream.flush());
+        thread::sleep(Duration::from_millis(500));
+        assert!(stage.envoy.set_policy(&held(1)), "{}", stage.envoy.log());
+    });
+    assert_eq!((response.status, response.reason().as_str()), (408, "body_timeout"), "{response:?}");
+    assert!(stage.upstream.seen("/small/left").is_empty());
+    assert_eq!(stage.envoy.audit("/small/left", 1)[0]["policy"], "policy-0");
 }
 
 #[test]
