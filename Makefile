@@ -57,8 +57,8 @@ module: targets ## build the module for Envoy: target/wasm32-wasip1/release/care
 
 # As the tests of the WASI build compile it, so that little is compiled twice.
 trap: targets ## build a module that traps on request, for one test: target/trap/carewarden.wasm
-	cargo build --quiet --lib --target wasm32-wasip1 --features trap
-	mkdir -p target/trap && cp target/wasm32-wasip1/debug/carewarden.wasm target/trap/carewarden.wasm
+	cargo build --quiet --lib --profile wasm --target wasm32-wasip1 --features trap
+	mkdir -p target/trap && cp target/wasm32-wasip1/wasm/carewarden.wasm target/trap/carewarden.wasm
 
 # The same module gives the same image, byte for byte.
 image: module $(TOOLS)/bin/cargo-cyclonedx ## pack the module as an OCI image, with its SBOM and sums: target/image
@@ -132,7 +132,7 @@ logs: ## follow what the stack says; the audit records are in Envoy's access log
 
 test: module trap envoy oidc examples $(TOOLS)/bin/wasm-bindgen-test-runner ## all tests, end to end on a real Envoy among them
 	cargo test
-	cargo test --target wasm32-wasip1 --lib --test access --test identity --test redact
+	cargo test --profile wasm --target wasm32-wasip1 --lib --test access --test identity --test redact
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo test --target wasm32-unknown-unknown --test wasm
 	cargo run --quiet -- check policies/*/policy.json
 	cargo run --quiet -- test policies/*
@@ -233,11 +233,11 @@ envoy/certs/server.crt:
 envoy/filter.yaml: envoy/filter.yaml.in $(POLICY) FORCE
 	sh envoy/render.sh $(POLICY) $@
 
-# Only the runner is needed, and speed matters little to it.
+# Only the runner is needed, and it is sooner built without optimisation than it is slow.
 $(TOOLS)/bin/wasm-bindgen-test-runner: Cargo.lock
 	$@ --version 2>/dev/null | grep -qF " $(WASM_BINDGEN)" || \
 	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN) --bin wasm-bindgen-test-runner --no-default-features \
-		--config profile.release.opt-level=1 --config profile.release.lto=false --root $(TOOLS) --force
+		--debug --config profile.dev.debug=false --root $(TOOLS) --force
 	@touch $@
 
 # It lists what Cargo.lock has; speed matters little to it.

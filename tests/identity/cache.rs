@@ -1,7 +1,6 @@
 //! Tokens seen before: not verified again, but judged again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use carewarden::identity::{CacheCounts, NoHost, TokenCache};
 
@@ -27,6 +26,8 @@ fn a_token_seen_before_is_not_verified_again() {
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn a_token_seen_before_costs_the_same_however_long_it_is() {
+    use std::time::Duration;
+
     use carewarden::http::Headers;
     use carewarden::identity::{Context, NoCertificate};
 
