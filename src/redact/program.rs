@@ -8,7 +8,9 @@
 use super::action::Action;
 use super::tag::Tags;
 use super::transitions::{Traits, Transitions};
+use super::zip::is_united_states;
 use crate::fhir::ResourceType;
+use crate::json::Token;
 
 pub(super) use super::transitions::Arrival;
 
@@ -59,7 +61,7 @@ pub(super) struct Condition {
     pub(super) value: Scalar,
 }
 
-/// A JSON scalar to compare with.
+/// What a JSON scalar is compared with.
 #[derive(Debug, PartialEq)]
 pub(super) enum Scalar {
     Null,
@@ -68,6 +70,8 @@ pub(super) enum Scalar {
     Text(Box<[u8]>),
     /// Any name of the United States.
     UnitedStates,
+    /// Any of these.
+    OneOf(Box<[Scalar]>),
 }
 
 /// A state of the automaton.
@@ -313,13 +317,34 @@ impl State {
 }
 
 impl Scalar {
+    /// A scalar, or `{"one_of": […]}` with scalars in it.
     pub(super) fn of(value: &serde_json::Value) -> Option<Self> {
         match value {
             serde_json::Value::Null => Some(Self::Null),
             serde_json::Value::Bool(value) => Some(Self::Bool(*value)),
             serde_json::Value::Number(number) => number.as_f64().map(Self::Number),
             serde_json::Value::String(text) => Some(Self::Text(text.as_bytes().into())),
-            serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+            serde_json::Value::Object(test) => {
+                let all = test.get("one_of").filter(|_| test.len() == 1)?.as_array().filter(|all| !all.is_empty())?;
+                let one = |value: &serde_json::Value| if value.is_object() { None } else { Self::of(value) };
+                all.iter().map(one).collect::<Option<_>>().map(Self::OneOf)
+            }
+            serde_json::Value::Array(_) => None,
+        }
+    }
+
+    /// Whether a scalar of a text is this one; `text` is as it was written, or unescaped if it is a string.
+    pub(super) fn is(&self, token: Token, text: &[u8]) -> bool {
+        match self {
+            Self::Null => token == Token::Null,
+            Self::Bool(value) => token == if *value { Token::True } else { Token::False },
+            Self::Text(own) => token == Token::String && *text == **own,
+            Self::UnitedStates => token == Token::String && is_united_states(text),
+            Self::Number(number) => {
+                let own = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+                token == Token::Number && own == Some(*number)
+            }
+            Self::OneOf(all) => all.iter().any(|one| one.is(token, text)),
         }
     }
 }

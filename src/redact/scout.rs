@@ -14,9 +14,8 @@ use super::action::Action;
 use super::error::Error;
 use super::frame::{Scout, Sought, Task};
 use super::place::RESOURCE_TYPE;
-use super::program::{Condition, ConditionId, Position, RuleId, Scalar};
+use super::program::{Condition, ConditionId, Position, RuleId};
 use super::redactor::{Redactor, Stream};
-use super::zip::is_united_states;
 use crate::fhir::ResourceType;
 use crate::json::{self, Token, unescape};
 
@@ -254,15 +253,6 @@ enum Found {
 impl Condition {
     /// Whether a scalar is what it has to be.
     fn holds(&self, token: Token, raw: &[u8]) -> bool {
-        match &self.value {
-            Scalar::Null => token == Token::Null,
-            Scalar::Bool(value) => token == if *value { Token::True } else { Token::False },
-            Scalar::Text(text) => token == Token::String && *unescape(raw) == **text,
-            Scalar::UnitedStates => token == Token::String && is_united_states(&unescape(raw)),
-            Scalar::Number(number) => {
-                let own = std::str::from_utf8(raw).ok().and_then(|text| text.parse::<f64>().ok());
-                token == Token::Number && own == Some(*number)
-            }
-        }
+        if token == Token::String { self.value.is(token, &unescape(raw)) } else { self.value.is(token, raw) }
     }
 }

@@ -64,6 +64,15 @@ fn a_condition_is_a_scalar_of_a_sibling() {
     );
     assert_eq!(rule(json!({"type": "HumanName", "where": {"gender": "male"}, "action": "remove"})), [""; 0]);
     assert_eq!(rule(json!({"key": "a", "where": {"x": "1", "y": 2, "z": true, "n": null}, "action": "remove"})), [""; 0]);
+    assert_eq!(rule(json!({"key": "a", "where": {"x": {"one_of": ["1", 2, true, null]}}, "action": "remove"})), [""; 0]);
+    for nothing in
+        [json!({"one_of": []}), json!({"one_of": "1"}), json!({"one_of": [[1]]}), json!({"one_of": [{"one_of": [1]}]})]
+    {
+        let wrong = rule(json!({"key": "a", "where": {"x": nothing}, "action": "remove"}));
+        assert_eq!(wrong, [format!("invalid-rule {at}/x")], "{nothing}");
+    }
+    let more = json!({"one_of": [1], "and": 2});
+    assert_eq!(rule(json!({"key": "a", "where": {"x": more}, "action": "remove"})), [format!("invalid-rule {at}/x")]);
 }
 
 #[test]

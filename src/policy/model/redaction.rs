@@ -65,10 +65,11 @@ pub struct RedactionRule {
     /// Every member of this name, wherever it stands.
     #[serde(default)]
     pub key: Option<String>,
-    /// The rule holds only where the siblings of the value have these values.
+    /// The rule holds only where the siblings of the value are these scalars, or each `one_of` a list of them.
     #[serde(default, rename = "where")]
     pub siblings: BTreeMap<String, Value>,
-    /// The rule holds only where members of the value, an object, have these values: the `url` of an Extension.
+    /// The rule holds only where members of the value, an object, are these scalars, or each `one_of` a list of
+    /// them: the `url` of an Extension.
     #[serde(default)]
     pub having: BTreeMap<String, Value>,
     /// What happens to the value.

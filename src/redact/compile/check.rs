@@ -130,7 +130,7 @@ impl Compiler<'_, '_> {
                 if Scalar::of(value).is_none() {
                     self.report
                         .error(at, Code::InvalidRule, "a member is compared with a string, a number, true, false or null")
-                        .help("name a member that is a scalar");
+                        .help("name a member that is a scalar; write `{\"one_of\": […]}` where it may be one of several");
                 }
                 let is_known = |of: &Type| of.element(name).is_some_and(|found| found.of().kind() == Kind::Primitive);
                 if !types.is_empty() && !types.iter().any(is_known) {

@@ -1,7 +1,7 @@
 //! Rules about what stands in an answer: most of what they select is there.
 
 use carewarden::fhir::elements::{Kind, Type};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::random::Random;
 use crate::reference::{Deed, Look, Node, Profile, Rule, Step, name_of};
@@ -105,6 +105,11 @@ fn rule(random: &mut Random<'_>, spot: &Spot<'_>, is_fhir: bool) -> Rule {
         let found = scalars.get(random.below(scalars.len() + 1)).cloned();
         found
             .map(|(name, value)| if random.one_in(4) { (name, "other".into()) } else { (name, value) })
+            .map(
+                |(name, value)| {
+                    if random.one_in(4) { (name, json!({"one_of": ["another", value, 7]})) } else { (name, value) }
+                },
+            )
             .into_iter()
             .collect()
     };

@@ -72,6 +72,9 @@ impl Node {
     /// Whether a scalar is a value; `None` when it is no scalar.
     pub(super) fn equals(&self, wanted: &Value) -> Option<bool> {
         let Self::Scalar(text) = self else { return None };
+        if let Some(any) = wanted["one_of"].as_array() {
+            return any.iter().map(|one| self.equals(one)).reduce(|all, one| Some(all? || one?)).flatten();
+        }
         let own: Value = serde_json::from_str(text).ok()?;
         Some(match (own.as_f64(), wanted.as_f64()) {
             (Some(own), Some(wanted)) => own == wanted,
