@@ -146,7 +146,8 @@ impl Builder<'_> {
         let verdicts: Vec<Verdict> = verdicts.into_values().collect();
         let simply = verdicts.first().map_or(Simply::Untouched, |first| self.simply(*first));
         let misfits = meaning.of.and_then(|of| self.misfits(of));
-        Ok(State { other, element, elements, verdicts, simply, misfits, asks_within, ..State::dead() })
+        let is_of_r4 = meaning.of.is_some();
+        Ok(State { other, element, elements, verdicts, simply, misfits, is_of_r4, asks_within, ..State::dead() })
     }
 
     /// Where a key leads that no rule names.

@@ -116,7 +116,8 @@ impl Draft {
         let asks = !having.is_empty() || matches!(action, Action::AgeCap);
         let each = action.is_for_strings() || replaces_elements || asks;
         let id = RuleId::try_from(self.rules.len()).unwrap_or(RuleId::MAX);
-        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having, country });
+        let knows_r4 = selector.anchor != Anchor::Root;
+        self.rules.push(Rule { pointer: pointer.into(), action, siblings, having, country, knows_r4 });
         self.sources.push(Source { selector, each });
         id
     }
@@ -156,7 +157,8 @@ impl<'a> Compiler<'a, '_> {
         {
             draft.push(&self.pointer_to(name, "total"), total, Action::Remove, &[], &[]);
         }
-        let unknown = (unknown != default || unknown == Fallback::Remove).then(|| {
+        let removes_unknown = unknown == Fallback::Remove;
+        let unknown = (unknown != default || removes_unknown).then(|| {
             let nowhere = Selector { ways: Vec::new(), ..Selector::root() };
             let action = if unknown == Fallback::Keep { Action::Keep } else { Action::Remove };
             draft.push(&self.pointer_to(name, "unknown"), nowhere, action, &[], &[])
@@ -175,8 +177,9 @@ impl<'a> Compiler<'a, '_> {
         if !tagged {
             automaton.resources.iter_mut().for_each(|resource| resource.tags = Default::default());
         }
+        let unknown = unknown.filter(|_| removes_unknown).unwrap_or(NO_RULE);
         let (rules, conditions) = (rules.into(), conditions.into());
-        Program { name: name.into(), rules, conditions, automaton, needs_fhir, shifts, written, rest }
+        Program { name: name.into(), rules, conditions, automaton, needs_fhir, shifts, written, rest, unknown }
     }
 
     fn setting<T>(&self, line: &[String], of: impl Fn(&Profile) -> Option<T>) -> Option<T> {

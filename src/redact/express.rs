@@ -98,9 +98,14 @@ impl Redactor {
         if arrival.is(Traits::ORDINARY) && !is_label {
             let state = self.program.automaton.state(arrival.position.resource);
             let is_whole = |rule| rule < until && (!ahead.is_container() || state.first_inside >= rule);
+            // What R4 does not have is looked for in what stays.
+            let is_of_r4 = |rule| match ahead.is_container() {
+                true => !self.program.keeps_r4_alone(rule),
+                false => !is_misfit(arrival, ahead.value),
+            };
             match state.simply {
                 // What is written to say that a value is hidden stands in the place of its twin.
-                Simply::Keeps(rule) if is_whole(rule) && !key.starts_with(b"_") => {
+                Simply::Keeps(rule) if is_whole(rule) && is_of_r4(rule) && !key.starts_with(b"_") => {
                     self.summary.count(rule, Deed::Keep);
                     self.express_whole(ahead, true, stream);
                     return Ok(());
@@ -146,9 +151,10 @@ impl Redactor {
     #[inline]
     fn express_container(&mut self, ahead: &Ahead, arrival: Arrival, start: usize, stream: &mut Stream<'_>) {
         let Some(parent) = self.frames.last() else { return };
-        let (until, position, is_object) = (parent.until, arrival.position, ahead.value == Token::BeginObject);
+        let Frame { until, is_strict, .. } = *parent;
+        let (position, is_object) = (arrival.position, ahead.value == Token::BeginObject);
         let state = self.program.automaton.state(position.resource);
-        if state.first_inside >= until {
+        if state.first_inside >= until && !(is_strict && state.is_of_r4) {
             self.express_whole(ahead, true, stream);
             return;
         }
@@ -161,6 +167,7 @@ impl Redactor {
         self.frames.push(Frame {
             is_object,
             until,
+            is_strict,
             start: self.draft.offset(start),
             value: self.draft.offset(ahead.start),
             nulls,

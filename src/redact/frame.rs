@@ -18,6 +18,8 @@ pub(super) struct Frame {
     pub(super) drops: bool,
     /// Rules from this one on do not count any more: it took the container.
     pub(super) until: RuleId,
+    /// But for the one that removes what R4 does not have: the other kept what R4 has.
+    pub(super) is_strict: bool,
     /// The place of its member, in the output: of the comma before it, or the key or value.
     pub(super) start: u64,
     /// The place of its opening bracket, in the output.
@@ -53,6 +55,7 @@ impl Frame {
             place,
             drops: false,
             until: NO_RULE,
+            is_strict: false,
             start: 0,
             value: 0,
             lost: false,

@@ -46,10 +46,12 @@ impl Redactor {
             && self.program.rule(first.rule).is_some_and(Rule::is_unconditional)
         {
             // It counts whatever comes after it, and is for the elements where it is for each.
-            return (first.rule < frame.until && !(kind == Kind::Array && first.each)).then_some(*first);
+            if first.rule < frame.until || !frame.is_strict {
+                return (first.rule < frame.until && !(kind == Kind::Array && first.each)).then_some(*first);
+            }
         }
         let touching = [outer, position.resource, position.root].into_iter().filter_map(|state| {
-            let counting = automaton.state(state).verdicts.iter().take_while(|verdict| verdict.rule < frame.until);
+            let counting = automaton.state(state).verdicts.iter().filter(|verdict| self.counts(verdict.rule, frame));
             counting.copied().find(|verdict| {
                 // Whether it is for an element depends on that one: later rules may be about the whole array.
                 let depends =
@@ -62,9 +64,21 @@ impl Redactor {
         if kind == Kind::Array && verdict.each { None } else { Some(verdict) }
     }
 
+    /// Whether a rule still counts inside a container.
+    #[inline]
+    fn counts(&self, rule: RuleId, frame: &Frame) -> bool {
+        rule < frame.until || frame.is_strict && rule == self.program.unknown
+    }
+
     /// The verdict on a scalar: that of the rules, or that R4 does not have it here.
     pub(super) fn verdict_on_scalar(&self, token: Token) -> Option<Verdict> {
         let position = self.member.position;
+        let found = self.verdict(position, DEAD, Kind::Scalar);
+        let keeps = |rule| matches!(self.action(rule), Action::Keep) && self.program.keeps_r4_alone(rule);
+        let is_kept = match found {
+            Some(verdict) if !keeps(verdict.rule) => return found,
+            _ => found.is_some(),
+        };
         let misfit = || {
             let (misfits, rule) = self.program.automaton.state(position.resource).misfits?;
             let frame = self.frames.last()?;
@@ -73,9 +87,10 @@ impl Redactor {
                 Misfits::Scalars => !(frame.nulls && token == Token::Null),
                 Misfits::Strings => token == Token::String,
             };
-            (is_misfit && rule < frame.until).then_some(Verdict { rule, twin: false, each: false })
+            let counts = is_kept || self.counts(rule, frame);
+            (is_misfit && counts).then_some(Verdict { rule, twin: false, each: false })
         };
-        self.verdict(position, DEAD, Kind::Scalar).or_else(misfit)
+        misfit().or(found)
     }
 
     /// The rule that hides the value of a twin, if one does: another twin, which says so, stands in the place of this one.

@@ -29,6 +29,8 @@ pub struct Program {
     pub(super) written: usize,
     /// The rule about all that no other rule touches.
     pub(super) rest: RuleId,
+    /// The rule that removes what R4 does not have; [`NO_RULE`] where that stays.
+    pub(super) unknown: RuleId,
 }
 
 /// A rule; its place in the list is its precedence.
@@ -43,6 +45,8 @@ pub(super) struct Rule {
     pub(super) having: Box<[ConditionId]>,
     /// What the country beside a ZIP code has to be, if there is one.
     pub(super) country: Option<ConditionId>,
+    /// It selects what R4 has, and what it keeps is that alone.
+    pub(super) knows_r4: bool,
 }
 
 /// A rule, by its place in the list.
@@ -117,6 +121,8 @@ pub(super) struct State {
     pub(super) misfits: Option<(Misfits, RuleId)>,
     /// The first rule that may touch something inside the value.
     pub(super) first_inside: RuleId,
+    /// R4 says what may be inside.
+    pub(super) is_of_r4: bool,
     /// What has to be known of an object's members before the first of them is judged.
     pub(super) watched: Vec<ConditionId>,
     /// Whether what becomes of an object depends on its own members.
@@ -177,6 +183,7 @@ impl Program {
             shifts: false,
             written: 0,
             rest: NO_RULE,
+            unknown: NO_RULE,
         }
     }
 
@@ -201,6 +208,12 @@ impl Program {
     #[inline]
     pub(super) fn rule(&self, rule: RuleId) -> Option<&Rule> {
         self.rules.get(rule as usize)
+    }
+
+    /// Whether what R4 does not have goes even inside what this rule keeps: nobody who wrote it could know that it is there.
+    #[inline]
+    pub(super) fn keeps_r4_alone(&self, rule: RuleId) -> bool {
+        self.unknown != NO_RULE && self.rule(rule).is_some_and(|rule| rule.knows_r4)
     }
 
     pub(super) fn condition(&self, condition: ConditionId) -> Option<&Condition> {
@@ -305,6 +318,7 @@ impl State {
             simply: Simply::Untouched,
             misfits: None,
             first_inside: NO_RULE,
+            is_of_r4: false,
             watched: Vec::new(),
             asks_within: false,
         }

@@ -200,7 +200,7 @@ impl Redactor {
     ) -> Result<(), Error> {
         let (start, at) = (self.lexer.start(), self.lexer.at());
         let Some(parent) = self.frames.last() else { return Err(Error::Ended) };
-        let (mut drops, mut until) = (parent.drops, parent.until);
+        let (mut drops, mut until, mut is_strict) = (parent.drops, parent.until, parent.is_strict);
         if let Some(rule) = self.hides_value() {
             self.count(rule, Deed::Remove, place);
             self.goes(start, at, stream);
@@ -230,10 +230,12 @@ impl Redactor {
                 Fate::Judged(deed) => {
                     self.count(verdict.rule, deed, place);
                     (drops, until) = (deed != Deed::Keep, verdict.rule);
+                    is_strict = deed == Deed::Keep && self.program.keeps_r4_alone(verdict.rule);
                 }
             }
         }
-        let out_of_reach = self.program.automaton.first_inside(position) >= until;
+        let has_strangers = is_strict && self.program.automaton.state(position.resource).is_of_r4;
+        let out_of_reach = self.program.automaton.first_inside(position) >= until && !has_strangers;
         let loses_root = drops && self.frames.len() == 1;
         if place == if is_object { Place::Security } else { Place::Meta } {
             self.goes(start, at, stream);
@@ -255,7 +257,7 @@ impl Redactor {
         if let Place::Resource(kind) = place {
             self.open_resource(kind, drops && until != self.program.rest, stream);
         }
-        self.push(Frame { is_object, drops, until, ..Frame::base(position, place) });
+        self.push(Frame { is_object, drops, until, is_strict, ..Frame::base(position, place) });
         Ok(())
     }
 

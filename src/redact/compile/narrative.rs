@@ -28,6 +28,7 @@ impl Program {
             shifts: false,
             written: 1,
             rest: NO_RULE,
+            unknown: NO_RULE,
         })
     }
 }

@@ -34,6 +34,8 @@ struct Around {
     drops: bool,
     /// Only the rules before this one count.
     until: usize,
+    /// And that what R4 does not have goes.
+    is_strict: bool,
 }
 
 /// An open resource.
@@ -81,7 +83,7 @@ impl Reference {
 
     /// What is left of a text, or why it is refused.
     pub(crate) fn redact(&mut self, root: &Node) -> Result<Node, Error> {
-        match self.fate(root, &Place::root(), Around { drops: false, until: usize::MAX })? {
+        match self.fate(root, &Place::root(), Around { drops: false, until: usize::MAX, is_strict: false })? {
             Fate::Stays(node) | Fate::Pends(node) | Fate::Hidden(node) => Ok(node),
             Fate::Goes if self.is_fhir => Err(Error::Emptied),
             Fate::Goes => Ok(match root {
@@ -113,17 +115,33 @@ impl Reference {
     }
 
     /// The first rule that touches a value, by its index, and whether it takes it for a twin.
-    fn verdict(&self, node: &Node, place: &Place<'_>, until: usize) -> Option<(usize, bool)> {
+    fn verdict(&self, node: &Node, place: &Place<'_>, around: Around) -> Option<(usize, bool)> {
         let is_array = matches!(node, Node::Array(_));
         let kind = if let Node::Object(kind, _) = node { *kind } else { None };
-        self.rules.iter().enumerate().take(until).find_map(|(index, rule)| {
+        let removes_unknown = |index: &usize| Some(*index) == self.unknown();
+        let counts = |index: &usize| *index < around.until || around.is_strict && removes_unknown(index);
+        let found = self.rules.iter().enumerate().filter(|(index, _)| counts(index)).find_map(|(index, rule)| {
             let misfit =
                 || (rule.look == Look::Unknown && rule.deed == Deed::Remove && place.is_misfit(node)).then_some(false);
             let is_twin = place.selected_by(rule, kind).or_else(misfit)?;
             // Whether it is for an element depends on that one.
             let depends = is_array && !is_twin && rule.asks_within();
             (!depends && holds(rule, node, place)).then_some((index, is_twin))
-        })
+        });
+        // What R4 does not have somewhere is not what a rule that knows R4 keeps there.
+        let is_kept = found.is_some_and(|(index, _)| self.keeps_r4_alone(index));
+        let misfit = self.unknown().filter(|_| is_kept && place.is_misfit(node)).map(|index| (index, false));
+        misfit.or(found)
+    }
+
+    /// The rule that removes what R4 does not have.
+    fn unknown(&self) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.look == Look::Unknown && rule.deed == Deed::Remove)
+    }
+
+    fn keeps_r4_alone(&self, index: usize) -> bool {
+        let rule = &self.rules[index];
+        rule.deed == Deed::Keep && !rule.is_from_root() && self.unknown().is_some()
     }
 
     fn scalar(&mut self, node: &Node, text: &str, place: &Place<'_>, around: Around) -> Fate {
@@ -131,7 +149,7 @@ impl Reference {
         if self.is_tag_place(place, "meta") || self.is_tag_place(place, "security") {
             return Fate::Goes;
         }
-        let Some((index, is_twin)) = self.verdict(node, place, around.until) else {
+        let Some((index, is_twin)) = self.verdict(node, place, around) else {
             let keeps_place = text == "null" && place.is_in_twin_array(self.is_fhir);
             return match around.drops {
                 true => Fate::Goes,
@@ -166,13 +184,13 @@ impl Reference {
     /// Whether a value that has to be there is hidden, so that another twin stands in the place of this one.
     fn is_twin_of_hidden(&self, place: &Place<'_>, around: Around) -> bool {
         let value = Node::Scalar("\"\"".to_owned());
-        let verdict = place.required.as_ref().and_then(|required| self.verdict(&value, required, around.until));
+        let verdict = place.required.as_ref().and_then(|required| self.verdict(&value, required, around));
         verdict.is_some_and(|(index, _)| self.rules[index].deed == Deed::Year)
     }
 
     fn container(&mut self, node: &Node, place: &Place<'_>, around: Around) -> Result<Fate, Error> {
         let (is_array, mut inside) = (matches!(node, Node::Array(_)), around);
-        if let Some((index, is_twin)) = self.verdict(node, place, around.until) {
+        if let Some((index, is_twin)) = self.verdict(node, place, around) {
             let rule = &self.rules[index];
             match rule.deed {
                 // It comes again with each element.
@@ -181,9 +199,12 @@ impl Reference {
                 Deed::AgeCap if !is_twin => match text::age(node) {
                     Age::Stays => inside.drops = false,
                     Age::Capped => return Ok(self.replaced(text::CAPPED, place)),
-                    Age::Gone => inside = Around { drops: true, until: index },
+                    Age::Gone => inside = Around { drops: true, until: index, is_strict: false },
                 },
-                deed => inside = Around { drops: deed != Deed::Keep, until: index },
+                deed => {
+                    let is_strict = self.keeps_r4_alone(index);
+                    inside = Around { drops: deed != Deed::Keep, until: index, is_strict };
+                }
             }
         }
         if is_array && self.is_tag_place(place, "meta") || !is_array && self.is_tag_place(place, "security") {
