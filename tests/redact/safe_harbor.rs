@@ -67,6 +67,12 @@ pub(crate) const NEVER_ELEMENTS: &[&str] = &[
     "Observation.referenceRange.age",
     "Procedure.performedRange",
     "RiskAssessment.prediction.whenRange",
+    "Observation.valueInteger",
+    "Observation.component.valueInteger",
+    "QuestionnaireResponse.item.answer.valueInteger",
+    "Parameters.parameter.valueInteger",
+    "Task.input.valueInteger",
+    "Task.output.valueInteger",
 ];
 
 /// The path of the first thing that must not be left in a resource.

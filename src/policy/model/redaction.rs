@@ -52,7 +52,8 @@ pub struct RedactionRule {
     #[serde(default)]
     pub path: Option<String>,
     /// Every value of a FHIR datatype, wherever it stands in a resource: `HumanName`, `date`. It is that type alone:
-    /// `string` is not `code`, `id` or `markdown`, `uri` not `url` or `canonical`, `Quantity` not `Age` or `Duration`.
+    /// `string` is not `code`, `id` or `markdown`, `uri` not `url` or `canonical`, `Quantity` not `Age` or `Duration`. So is an
+    /// element with elements of its own that R4 has at every depth: `QuestionnaireResponse.item`.
     #[serde(default, rename = "type")]
     pub datatype: Option<String>,
     /// Of values of that datatype, the element of this name: `line` of `Address`.

@@ -30,7 +30,8 @@ pub(super) fn of_resource(text: &str) -> Result<Selector, Fault> {
     Ok(Selector::new(Anchor::Resource(kind), ways))
 }
 
-/// Reads `Address` and `line`. What stands beside a primitive, in its twin, is an `Element`.
+/// Reads `Address` and `line`, or `QuestionnaireResponse.item.answer` and an element of that, which R4 has at every depth.
+/// What stands beside a primitive, in its twin, is an `Element`.
 pub(super) fn of_datatype(name: &str, child: Option<&str>) -> Result<Selector, Fault> {
     let of = Type::named(name).filter(|of| !ABSTRACT.contains(&of.name()));
     let Some(of) = of else {
@@ -43,7 +44,7 @@ pub(super) fn of_datatype(name: &str, child: Option<&str>) -> Result<Selector, F
         };
         return Err(fault(UnknownType, format!("R4 has no datatype `{name}`"), help));
     };
-    if !matches!(of.kind(), Kind::Primitive | Kind::Complex) {
+    if !matches!(of.kind(), Kind::Primitive | Kind::Complex | Kind::Backbone) {
         let help = format!("write `\"path\": \"{name}\"`");
         return Err(fault(Invalid, format!("`{name}` is no datatype"), help));
     }
@@ -209,6 +210,7 @@ mod tests {
                 "UnknownType: R4 has no datatype `SimpleQuantity` (it is a `Quantity` wherever R4 has it)",
             ),
             ("Resource", None, "UnknownType: R4 has no datatype `Resource` (name a datatype, as `HumanName` or `date`)"),
+            ("QuestionnaireResponse.item.answer", Some("valueInteger"), ".valueInteger"),
             ("Patient", None, "Invalid: `Patient` is no datatype (write `\"path\": \"Patient\"`)"),
             ("Address", Some("lines"), "Invalid: R4 has no element `lines` in `Address` (did you mean `line`?)"),
         ] {
