@@ -52,6 +52,20 @@ impl Conditions {
         }
     }
 
+    /// Warns where tokens can say that their client is one that the rule lets in, and that has a key or a certificate.
+    pub(super) fn check_claims_of_clients(
+        written: &model::Conditions,
+        setting: Setting<'_>,
+        at: &Node,
+        report: &mut Report,
+    ) {
+        let identities = Identities::of(setting);
+        let named = written.clients.as_deref().filter(|_| written.providers.is_none());
+        for (index, name) in named.unwrap_or_default().iter().enumerate() {
+            identities.check_claimed(name, at.key("clients").item(index), report);
+        }
+    }
+
     pub(super) fn hold(&self, caller: &dyn Caller, facts: &Facts<'_>) -> Result<bool, NotJudgeable> {
         let Self { providers, roles, clients, methods, paths, claims } = self;
         let others_hold = methods.as_ref().is_none_or(|methods| methods.contains(facts.method))
@@ -151,6 +165,19 @@ impl<'p> Identities<'p> {
             let hint =
                 report.warning(at, Code::UnreachableRule, "conditions on the caller never hold: nobody is identified");
             hint.help("name providers under `authenticate`");
+        }
+    }
+
+    /// Warns of a client that has a key or a certificate of its own where tokens say for themselves who the client is.
+    fn check_claimed(&self, name: &str, at: &Node, report: &mut Report) {
+        let known = &self.setting.loaded.model.authentication;
+        let asked = || self.providers.unwrap_or_default().iter().filter_map(|own| Some((own, known.get(own)?)));
+        let issues = |provider| clients(provider).is_some_and(|all| all.contains(name));
+        let issuer = asked().find(|(_, provider)| issues(provider));
+        let claims = asked().find(|(_, provider)| matches!(provider, Provider::Jwt(_) | Provider::Introspection(_)));
+        if let (Some((issuer, _)), Some((other, _))) = (issuer, claims) {
+            let message = format!("a token of `{other}` may say that its client is `{name}`, which is one of `{issuer}`");
+            report.warning(at, Code::Risky, message).help(format!("write `\"providers\": [\"{issuer}\"]` beside it"));
         }
     }
 

@@ -184,6 +184,9 @@ impl Rule {
         };
         let errors = report.error_count();
         let conditions = Conditions::compile(written, setting, at, report);
+        if effect == Effect::Allow {
+            Conditions::check_claims_of_clients(written, setting, at, report);
+        }
         let scope = Scope::compile(written, purpose, setting, at, report);
         let search = Granted::compile(written, purpose, setting, at, report);
         Self { effect, conditions, scope, search, whole: report.error_count() == errors }
