@@ -206,7 +206,7 @@ impl From<FhirError> for Reason {
             FhirError::Parameter | FhirError::UnexpectedParameter => Rule::MalformedQuery,
             FhirError::NotJson => Rule::NotAcceptable,
             FhirError::Header => Rule::MalformedHeaders,
-            FhirError::Entry => Rule::MalformedBody,
+            FhirError::Entry | FhirError::Reference => Rule::MalformedBody,
         })
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn overwrites_by_part(interaction: &Interaction, findings: &Findings)
 
 /// Adds to an interaction what the body says of it.
 pub(super) fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
-    findings.conditional_references.iter().for_each(|reference| interaction.note_conditional_reference(reference));
+    findings.conditional_references.iter().try_for_each(|reference| interaction.note_conditional_reference(reference))?;
     if matches!(interaction.act(), Act::Operation(_)) {
         findings.parameters.iter().for_each(|name| interaction.note_parameter(name));
     }

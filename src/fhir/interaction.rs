@@ -40,6 +40,8 @@ pub enum FhirError {
     Header,
     /// A Bundle entry that is no request that may stand there.
     Entry,
+    /// A reference in a body that is a search, and none that can be read.
+    Reference,
 }
 
 impl FhirError {
@@ -55,6 +57,7 @@ impl FhirError {
             Self::NotJson => "fhir_not_json",
             Self::Header => "fhir_header",
             Self::Entry => "fhir_entry",
+            Self::Reference => "fhir_reference",
         }
     }
 }

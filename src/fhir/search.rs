@@ -57,16 +57,6 @@ impl Parameters {
         })
     }
 
-    /// Adds what the search in a reference asks about. One that cannot be read asks about what no rule can name.
-    pub(super) fn ask_by_reference(&mut self, raw: &[u8]) {
-        for pair in pairs(raw) {
-            match pair.as_ref().map(|(name, value)| (name, value, parameter_base(name))) {
-                Ok((name, value, Ok(base))) => asked::collect(name, base, value, &mut self.asked),
-                Ok((_, _, Err(_))) | Err(_) => drop(self.asked.insert("".into())),
-            }
-        }
-    }
-
     /// Adds what a parameter of an operation asks about, named in a body.
     pub(super) fn ask_by_name(&mut self, name: &str) {
         self.asked.insert(asked::form_of(name).into());

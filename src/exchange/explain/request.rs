@@ -250,6 +250,7 @@ fn error_in_words(error: FhirError) -> &'static str {
         FhirError::NotJson => "another format than JSON is asked for",
         FhirError::Header => "`If-None-Exist` stands twice or in another spelling",
         FhirError::Entry => "an entry of the Bundle is no request that may stand there",
+        FhirError::Reference => "a reference in the body is a search that cannot be read, or not one of a type of R4",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an interaction searches by: its form, its conditions, and what its parameters ask about.
 
 use super::{Act, Awaits, FhirError, Interaction};
+use crate::fhir::resource_type::ResourceType;
 use crate::fhir::search::{Allowed, asked_form};
 use crate::fhir::vocabulary::{Feature, InteractionKind};
 
@@ -25,11 +26,14 @@ impl Interaction {
         asked_form(name)
     }
 
-    /// Notes a reference in a body that the server resolves by a search.
-    pub fn note_conditional_reference(&mut self, reference: &str) {
+    /// Notes a reference in a body that the server resolves by a search (<http://hl7.org/fhir/R4/http.html#trules>): a
+    /// type and its parameters, which reach as far as those of a query. Some servers read an address before the type and
+    /// drop it, so what is no type alone is refused.
+    pub fn note_conditional_reference(&mut self, reference: &str) -> Result<(), FhirError> {
         self.note(Feature::ConditionalReference);
-        let search = reference.split_once('?').map_or("", |(_, search)| search);
-        self.parameters.ask_by_reference(search.as_bytes());
+        let (resource, search) = reference.split_once('?').ok_or(FhirError::Reference)?;
+        self.parameters.touched.types.insert(ResourceType::parse(resource).ok_or(FhirError::Reference)?);
+        self.read_beside(search.as_bytes()).map_err(|_| FhirError::Reference)
     }
 
     /// Notes a parameter of an operation, named in a body.
@@ -40,6 +44,11 @@ impl Interaction {
     /// The search that decides whether a resource is created.
     pub(super) fn condition_of_create(&mut self, search: &[u8]) -> Result<(), FhirError> {
         self.note(Feature::ConditionalCreate);
+        self.read_beside(search)
+    }
+
+    /// Reads a search that stands beside that of the request, and so does not say which types the request means.
+    fn read_beside(&mut self, search: &[u8]) -> Result<(), FhirError> {
         let types_listed = self.parameters.types_listed;
         self.parameters.read(search, Allowed::Any)?;
         self.parameters.types_listed = types_listed;
