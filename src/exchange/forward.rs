@@ -41,6 +41,18 @@ const METHOD_OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "
 /// The parameter and form field by which it does the same.
 pub(super) const METHOD_PARAMETER: &str = "_method";
 
+/// Headers by which FHIR servers do more than what is judged. HAPI's `X-Cascade` is the parameter `_cascade`, which removes
+/// what refers to a resource; others of its headers write over versions, or over what is there unseen. From `X-Provenance`
+/// a server makes a Provenance (<http://hl7.org/fhir/R4/provenance.html#header>).
+const FHIR_EXTENSIONS: &[&str] = &[
+    "x-cascade",
+    "x-rewrite-history",
+    // HAPI misspells it.
+    "x-upsert-extistence-check",
+    "x-upsert-existence-check",
+    "x-provenance",
+];
+
 /// Request headers after which an answer is not a whole one in clear.
 const PARTIAL: &[&str] = &["range", "if-range", "if-none-match", "if-modified-since"];
 
@@ -53,6 +65,12 @@ pub(super) fn refuse_method_override(head: &Headers) -> Result<(), Reason> {
 /// Refuses parameters of a query or a form that do the same: some frameworks let forms of HTML say PUT and DELETE so.
 pub(super) fn refuse_method_parameter(pairs: &str) -> Result<(), Reason> {
     if parameter::find(pairs, METHOD_PARAMETER) == Ok(None) { Ok(()) } else { Err(Rule::MethodOverride.into()) }
+}
+
+/// Refuses a request that asks a FHIR server for more than what rules see of it.
+pub(super) fn refuse_fhir_extension(head: &Headers) -> Result<(), Reason> {
+    let is_extension = |name: &[u8]| FHIR_EXTENSIONS.iter().any(|known| is_spelling_of(name, known));
+    if head.iter().any(|(name, _)| is_extension(name)) { Err(Rule::HeaderRefused.into()) } else { Ok(()) }
 }
 
 /// Takes off what only we may say: names that tell the upstream who asks.
@@ -180,6 +198,14 @@ mod tests {
         assert!(refuse_method_override(&head(&["x-http-method"])).is_err());
         assert!(refuse_method_override(&head(&["x_http_method_override"])).is_err());
         assert!(refuse_method_override(&head(&["x-http-methods"])).is_ok());
+    }
+
+    #[test]
+    fn what_a_fhir_server_would_do_beside_is_refused_in_every_spelling() {
+        for name in ["x-cascade", "X_Cascade", "x.rewrite-history", "x-upsert-extistence-check", "X-Provenance"] {
+            assert_eq!(refuse_fhir_extension(&head(&["accept", name])), Err(Rule::HeaderRefused.into()), "{name}");
+        }
+        assert_eq!(refuse_fhir_extension(&head(&["cascade", "x-cascades", "x-request-id", "prefer"])), Ok(()));
     }
 
     #[test]

@@ -46,6 +46,8 @@ rules! {
     MalformedQuery = "malformed_query" 400 "invalid" "the query is malformed",
     /// A header or a parameter that asks for another method than the request's.
     MethodOverride = "method_override" 400 "invalid" "method overrides are not accepted",
+    /// A header that asks a FHIR server for more than what is judged.
+    HeaderRefused = "header_refused" 400 "not-supported" "a header asks for what is not accepted here",
     /// CONNECT, TRACE, or a method that is no token.
     MethodRefused = "method_refused" 405 "not-supported" "the method is not accepted",
     /// A request to change the protocol.

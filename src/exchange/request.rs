@@ -126,6 +126,11 @@ impl Exchange {
             .and_then(|()| forward::refuse_method_parameter(target.query().unwrap_or_default()));
         told!(self, method_override(&overrides));
         overrides?;
+        if route.fhir.is_some() {
+            let extensions = forward::refuse_fhir_extension(head);
+            told!(self, fhir_extension(&extensions));
+            extensions?;
+        }
         if route.envoy_route.is_some() && target.is_rewritten() {
             // Envoy chose its route by the path as it came, and would choose again by the one we send.
             told!(self, rewritten_for_envoy());

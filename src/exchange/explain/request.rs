@@ -117,6 +117,13 @@ impl Trail {
         }
     }
 
+    pub(in crate::exchange) fn fhir_extension(&mut self, checked: &Result<(), Reason>) {
+        if checked.is_err() {
+            let says = "a header asks a FHIR server for more than what the rules see: `X-Provenance`, or one of HAPI's";
+            self.add(Step::new(Part::Head, "FHIR headers", Found::of(checked), says));
+        }
+    }
+
     pub(in crate::exchange) fn rewritten_for_envoy(&mut self) {
         let says = "the path has to be rewritten, and Envoy, whose route this one is for, would choose again";
         let pointer = self.place("/match/envoy_route");
