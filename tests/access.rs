@@ -124,7 +124,9 @@ impl Request {
                     method,
                     url,
                     if_none_exist: if_none_exist.as_deref(),
+                    has_resource: resource.is_some(),
                     resource_type: resource.as_deref(),
+                    parameters: &[],
                 });
                 interaction.read_bundle(kind, target.path(), requests)?;
             }

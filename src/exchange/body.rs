@@ -142,7 +142,10 @@ impl Content {
             (Layout::JsonLines, Some(interaction)) if interaction.body_type().is_some() => {
                 return Err(Rule::UnsupportedMediaType.into());
             }
-            (Layout::JsonLines, interaction) => {
+            (Layout::JsonLines, mut interaction) => {
+                if let Some(interaction) = &mut interaction {
+                    interaction.note_operation_body(None, []);
+                }
                 let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
                 let reads = interaction.filter(|_| !self.is_patch).map(|_| None);
                 for line in lines {
@@ -168,7 +171,8 @@ impl Content {
             }
             // What each may be stands with the route (`super::parts`).
             (Layout::Parts(_), _) => return Err(Rule::UnsupportedMediaType.into()),
-            (Layout::Opaque, _) => (),
+            (Layout::Opaque, Some(interaction)) => interaction.note_operation_body(None, []),
+            (Layout::Opaque, None) => (),
         }
         Ok(checked)
     }

@@ -4,7 +4,7 @@
 
 use super::partial::Coding;
 use super::reason::{Reason, Rule};
-use crate::fhir::{Act, Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
+use crate::fhir::{Awaits, BundleKind, EntryRequest, Interaction, ResourceType};
 use crate::json::{Event, Value};
 
 /// What in a FHIR body the rules have to know.
@@ -26,14 +26,17 @@ pub(super) struct Findings {
     is_partial: bool,
 }
 
-/// An element of `Bundle.entry`: its `request`, and the type of its `resource`.
+/// An element of `Bundle.entry`: its `request`, and what of its `resource` says what is asked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     has_request: bool,
     method: String,
     url: String,
     if_none_exist: Option<String>,
+    has_resource: bool,
     resource_type: Option<String>,
+    /// The names of the parameters, where its resource is Parameters.
+    parameters: Vec<String>,
     /// Whether its resource, or one in it, says that it is not all there.
     is_partial: bool,
 }
@@ -48,9 +51,7 @@ pub(super) fn overwrites_by_part(interaction: &Interaction, findings: &Findings)
 /// Adds to an interaction what the body says of it.
 pub(super) fn complete(interaction: &mut Interaction, findings: &Findings, path: &str) -> Result<(), Reason> {
     findings.conditional_references.iter().try_for_each(|reference| interaction.note_conditional_reference(reference))?;
-    if matches!(interaction.act(), Act::Operation(_)) {
-        findings.parameters.iter().for_each(|name| interaction.note_parameter(name));
-    }
+    interaction.note_operation_body(findings.resource_type.as_deref(), findings.parameters.iter().map(String::as_str));
     let expected = interaction.body_type().map(ResourceType::name);
     if expected.is_some() && findings.resource_type.as_deref() != expected {
         return Err(Rule::MalformedBody.into());
@@ -63,9 +64,10 @@ pub(super) fn complete(interaction: &mut Interaction, findings: &Findings, path:
         return Err(Rule::MalformedBody.into());
     }
     let requests = findings.entries.iter().map(|entry| {
-        let Entry { has_request: _, method, url, if_none_exist, resource_type, is_partial: _ } = entry;
+        let Entry { has_request: _, method, url, if_none_exist, has_resource, resource_type, parameters, is_partial: _ } =
+            entry;
         let (if_none_exist, resource_type) = (if_none_exist.as_deref(), resource_type.as_deref());
-        EntryRequest { method, url, if_none_exist, resource_type }
+        EntryRequest { method, url, if_none_exist, has_resource: *has_resource, resource_type, parameters }
     });
     Ok(interaction.read_bundle(kind, path, requests)?)
 }
@@ -89,6 +91,8 @@ impl Scan {
                     self.entry = Entry::default();
                 } else if self.is_at(&["entry", "*", "request"]) {
                     self.entry.has_request = true;
+                } else if self.is_at(&["entry", "*", "resource"]) {
+                    self.entry.has_resource = true;
                 } else if Coding::is_at(&self.path) {
                     self.coding = Coding::default();
                 }
@@ -122,7 +126,8 @@ impl Scan {
             "type" if self.path.len() == 1 => self.findings.bundle_type = Some(text.to_owned()),
             "resourceType" if self.path.len() == 1 => self.findings.resource_type = Some(text.to_owned()),
             "resourceType" if self.is_at(&["entry", "*", "resource"]) => self.entry.resource_type = Some(text.to_owned()),
-            "name" if self.is_at(&["parameter", "*"]) => self.findings.parameters.push(text.to_owned()),
+            "name" if self.is_under(&["parameter"]) => self.findings.parameters.push(text.to_owned()),
+            "name" if self.is_under(&["entry", "resource", "parameter"]) => self.entry.parameters.push(text.to_owned()),
             "method" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.method),
             "url" if self.is_at(&["entry", "*", "request"]) => text.clone_into(&mut self.entry.url),
             "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
@@ -138,6 +143,11 @@ impl Scan {
                 Some(key) => &**key == *wanted,
                 None => *wanted == "*",
             })
+    }
+
+    /// Whether the open containers have these keys: some servers take an element alone for an array of one.
+    fn is_under(&self, keys: &[&str]) -> bool {
+        self.path.iter().flatten().map(|key| &**key).eq(keys.iter().copied())
     }
 }
 
@@ -166,6 +176,20 @@ mod tests {
         assert_eq!((first.method.as_str(), first.url.as_str()), ("DELETE", "Patient/1"));
         assert_eq!((bare.has_request, bare.resource_type.as_deref()), (false, Some("Patient")));
         assert!(last.if_none_exist.is_some() && found.has_bare_entries);
+    }
+
+    #[test]
+    fn the_parameters_of_an_operation_are_those_of_its_own_body() {
+        let body =
+            r#"{"resourceType": "Parameters", "parameter": [{"name": "a", "part": [{"name": "b"}]}, {"name": "c"}]}"#;
+        assert_eq!(scan(body).parameters, ["a", "c"]);
+        assert_eq!(scan(r#"{"parameter": {"name": "a"}}"#).parameters, ["a"]);
+        let found = scan(&format!(
+            r#"{{"entry": [{{"resource": {body}}}, {{"resource": {{"name": "d"}}}}, {{"resource": null}}]}}"#
+        ));
+        let entries: Vec<_> = found.entries.iter().map(|entry| (entry.has_resource, entry.parameters.join(" "))).collect();
+        assert_eq!(entries, [(true, "a c".to_owned()), (true, String::new()), (false, String::new())]);
+        assert!(found.parameters.is_empty());
     }
 
     #[test]

@@ -38,8 +38,12 @@ pub struct EntryRequest<'b> {
     pub url: &'b str,
     /// `ifNoneExist`
     pub if_none_exist: Option<&'b str>,
+    /// Whether there is a `Bundle.entry.resource`.
+    pub has_resource: bool,
     /// `Bundle.entry.resource.resourceType`
     pub resource_type: Option<&'b str>,
+    /// `Bundle.entry.resource.parameter.name`, each
+    pub parameters: &'b [String],
 }
 
 impl Interaction {
@@ -62,18 +66,21 @@ impl Interaction {
 }
 
 fn read_entry(base: &str, request: EntryRequest<'_>) -> Result<Entry, FhirError> {
-    let EntryRequest { method, url, if_none_exist, resource_type } = request;
+    let EntryRequest { method, url, if_none_exist, has_resource, resource_type, parameters } = request;
     let method = Method::parse(method.as_bytes()).map_err(|_| FhirError::Entry)?;
     let target = Target::parse(format!("/{url}").as_bytes()).map_err(|_| FhirError::Entry)?;
     if target.is_rewritten() {
         return Err(FhirError::Entry);
     }
     let headers = Headers::from_pairs(if_none_exist.map(|condition| ("if-none-exist", condition)));
-    let interaction = Interaction::parse(&method, &Below::root(target.path()), target.query(), &headers)?;
+    let mut interaction = Interaction::parse(&method, &Below::root(target.path()), target.query(), &headers)?;
     // Some servers create what the resource says, whatever the URL says.
     let says_otherwise = interaction.body_type().is_some_and(|expected| resource_type != Some(expected.name()));
     if interaction.awaits != Awaits::Nothing || says_otherwise {
         return Err(FhirError::Entry);
+    }
+    if has_resource {
+        interaction.note_operation_body(resource_type, parameters.iter().map(String::as_str));
     }
     let path = format!("{base}{}", target.path());
     let searches = target.query().into_iter().chain(if_none_exist).map(Box::from).collect();

@@ -36,9 +36,17 @@ impl Interaction {
         self.read_beside(search.as_bytes()).map_err(|_| FhirError::Reference)
     }
 
-    /// Notes a parameter of an operation, named in a body.
-    pub fn note_parameter(&mut self, name: &str) {
-        self.parameters.ask_by_name(name);
+    /// Notes what the body of an operation asks about (<http://hl7.org/fhir/R4/operations.html#request>): each parameter
+    /// by its name. Any other resource stands for the parameter `resource`, and any body of `$graphql` for its `query`,
+    /// which is looked for in the body whatever it calls itself.
+    pub fn note_operation_body<'n>(&mut self, resource_type: Option<&str>, names: impl IntoIterator<Item = &'n str>) {
+        let Act::Operation(operation) = &self.act else { return };
+        if &**operation == "$graphql" {
+            self.parameters.ask_by_name("query");
+        } else if resource_type != Some("Parameters") {
+            self.parameters.ask_by_name("resource");
+        }
+        names.into_iter().for_each(|name| self.parameters.ask_by_name(name));
     }
 
     /// The search that decides whether a resource is created.
