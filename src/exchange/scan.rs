@@ -16,7 +16,7 @@ pub(super) struct Findings {
     bundle_type: Option<String>,
     /// `Bundle.entry.request` of each entry that has one.
     pub(super) entries: Vec<Entry>,
-    /// Whether a Bundle entry has no request of its own.
+    /// Whether a Bundle entry has no request of its own, or one that cannot be read as R4 has it.
     has_bare_entries: bool,
     /// Each `reference` that is a search.
     pub(super) conditional_references: Vec<String>,
@@ -87,6 +87,7 @@ impl Scan {
         match event.value {
             Value::Object | Value::Array => {
                 self.path.push(event.key.map(Box::from));
+                self.findings.has_bare_entries |= self.is_misplaced(event.value);
                 if self.is_at(&["entry", "*"]) {
                     self.entry = Entry::default();
                 } else if self.is_at(&["entry", "*", "request"]) {
@@ -108,17 +109,16 @@ impl Scan {
                 }
                 self.path.pop();
             }
-            Value::String(text) => self.string(event.key, text),
+            Value::String(text) => match event.key {
+                Some(key) => self.string(key, text),
+                None => self.element(text),
+            },
             Value::Number(_) | Value::Bool(_) | Value::Null => (),
         }
     }
 
-    fn string(&mut self, key: Option<&str>, text: &str) {
-        let Some(key) = key else { return };
-        let is_reference = key == "reference" || key.ends_with("Reference");
-        if is_reference && text.contains('?') {
-            self.findings.conditional_references.push(text.to_owned());
-        }
+    fn string(&mut self, key: &str, text: &str) {
+        self.reference(key, text);
         if Coding::is_at(&self.path) {
             self.coding.read(key, text);
         }
@@ -133,6 +133,32 @@ impl Scan {
             "ifNoneExist" if self.is_at(&["entry", "*", "request"]) => self.entry.if_none_exist = Some(text.to_owned()),
             _ => (),
         }
+    }
+
+    /// A string in an array. Some servers take the element of one for what R4 has in its place.
+    fn element(&mut self, text: &str) {
+        let Some(key) = self.path.iter().rev().find_map(Clone::clone) else { return };
+        self.reference(&key, text);
+        if self.is_under(&["parameter", "name"]) {
+            self.findings.parameters.push(text.to_owned());
+        } else if self.is_under(&["entry", "resource", "parameter", "name"]) {
+            self.entry.parameters.push(text.to_owned());
+        }
+    }
+
+    fn reference(&mut self, key: &str, text: &str) {
+        let is_reference = key == "reference" || key.ends_with("Reference");
+        if is_reference && text.contains('?') {
+            self.findings.conditional_references.push(text.to_owned());
+        }
+    }
+
+    /// Whether the container that opens stands where a server could take it for a request that is not read here: an
+    /// object for the array of entries, anything for a member of a request.
+    fn is_misplaced(&self, value: Value<'_>) -> bool {
+        let is_of_request = |name| self.is_under(&["entry", "request", name]);
+        (value == Value::Object && self.is_at(&["entry"]))
+            || ["method", "url", "ifNoneExist"].into_iter().any(is_of_request)
     }
 
     /// Whether the innermost open container stands at this place below the root.
@@ -179,11 +205,27 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_bare_where_a_server_could_find_a_request_that_is_not_read() {
+        let request = r#"{"request": {"method": "GET", "url": "Patient/1"}}"#;
+        assert!(!scan(&format!(r#"{{"entry": [{request}]}}"#)).has_bare_entries);
+        for entry in [
+            request,
+            &format!("[[{request}]]"),
+            r#"[{"request": {"method": "GET", "url": ["Patient/1"]}}]"#,
+            r#"[{"request": {"method": "GET", "url": {"a": "Patient/1"}}}]"#,
+            r#"[{"request": {"method": "POST", "url": "Patient", "ifNoneExist": [["a=1"]]}}]"#,
+        ] {
+            assert!(scan(&format!(r#"{{"entry": {entry}}}"#)).has_bare_entries, "{entry}");
+        }
+    }
+
+    #[test]
     fn the_parameters_of_an_operation_are_those_of_its_own_body() {
         let body =
             r#"{"resourceType": "Parameters", "parameter": [{"name": "a", "part": [{"name": "b"}]}, {"name": "c"}]}"#;
         assert_eq!(scan(body).parameters, ["a", "c"]);
         assert_eq!(scan(r#"{"parameter": {"name": "a"}}"#).parameters, ["a"]);
+        assert_eq!(scan(r#"{"parameter": [{"name": [["a"]]}]}"#).parameters, ["a"]);
         let found = scan(&format!(
             r#"{{"entry": [{{"resource": {body}}}, {{"resource": {{"name": "d"}}}}, {{"resource": null}}]}}"#
         ));
@@ -240,6 +282,7 @@ mod tests {
     fn a_reference_that_is_a_search_is_found_at_any_depth() {
         let found = |body| scan(body).conditional_references;
         assert_eq!(found(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#), ["Patient?identifier=1"]);
-        assert!(found(r#"{"a": [{"reference": "Patient/1", "text": "why?"}]}"#).is_empty());
+        assert_eq!(found(r#"{"a": {"reference": [["Patient?identifier=1"]]}}"#), ["Patient?identifier=1"]);
+        assert!(found(r#"{"a": [{"reference": "Patient/1", "text": ["why?"]}]}"#).is_empty());
     }
 }
