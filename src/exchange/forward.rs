@@ -96,6 +96,12 @@ pub(super) fn strip_named(head: &Headers, names: &[&str]) -> Vec<Change> {
     strip(head, &|name| names.iter().any(|known| is_spelling_of(name, known)))
 }
 
+/// Takes off what an upstream could take for the headers of these names, which stay: nobody judged it.
+pub(super) fn strip_misspelt(head: &Headers, names: &[&str]) -> Vec<Change> {
+    let is_own = |name: &[u8]| names.iter().any(|known| name == known.as_bytes());
+    strip(head, &|name| !is_own(name) && names.iter().any(|known| is_spelling_of(name, known)))
+}
+
 /// Takes off the cookies of these names, and leaves the others as they are.
 pub(super) fn strip_cookies(head: &Headers, names: &[&str]) -> Option<Change> {
     let left = cookie::without(head, names)?;

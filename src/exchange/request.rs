@@ -306,6 +306,8 @@ impl Exchange {
         let providers = self.engine.providers();
         let withheld: Vec<&str> = providers.withheld_headers(&judged.principal).collect();
         changes.extend(forward::strip_named(head, &withheld));
+        let forwarded: Vec<&str> = providers.forwarded_headers(&judged.principal).collect();
+        changes.extend(forward::strip_misspelt(head, &forwarded));
         changes.extend(forward::strip_cookies(head, &providers.withheld_cookies(&judged.principal)));
         let withheld = providers.withheld_parameters(&judged.principal);
         changes.extend(forward::strip_referer(head, &withheld));

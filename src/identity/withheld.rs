@@ -16,6 +16,11 @@ impl Providers {
         self.headers.iter().filter(move |header| !kept(header)).map(|header| &**header)
     }
 
+    /// The headers in which a provider that vouched wants its credential forwarded.
+    pub fn forwarded_headers<'p>(&'p self, principal: &'p Principal) -> impl Iterator<Item = &'p str> {
+        self.forwarding(principal).filter_map(|place| place.header().map(|header| &**header))
+    }
+
     /// The query parameters that must not, in the same way.
     #[must_use]
     pub fn withheld_parameters<'p>(&'p self, principal: &'p Principal) -> Vec<&'p str> {
