@@ -117,7 +117,7 @@ impl Detectors {
     }
 
     /// Writes the masked form of a string that is XHTML, such as `Narrative.div`, as [`Self::write`] does. It is
-    /// well-formed if it was.
+    /// well-formed if it was, unless a name was what was masked.
     pub(super) fn write_xhtml(&self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, Error> {
         readable(raw)?;
         Ok(self.mask(raw, &xhtml::pieces(raw)?, true, out))

@@ -134,6 +134,82 @@ fn what_is_written_is_json_and_balanced_markup() {
 }
 
 #[test]
+fn names_of_tags_and_attributes_hide_nothing() {
+    let detectors = detectors(r#"["email", "url", "us_ssn", "phone"]"#);
+    for (text, wanted) in [
+        ("John <jane.doe@example.com>", "John <[EMAIL]>"),
+        ("John <jane&#64;example.com>", "John <[EMAIL]>"),
+        ("see <http://x.example/jane>", "see <[URL]>"),
+        ("see <www.example.com/jane>", "see <[URL]>"),
+        ("</123-45-6789>", "</[SSN]>"),
+        ("<!123-45-6789>", "<![SSN]>"),
+        ("<ssn:123-45-6789/>", "<ssn:[SSN]/>"),
+        ("<ssn=123-45-6789>", "<ssn=[SSN]>"),
+        (r#"<p 123-45-6789="x">"#, r#"<p [SSN]="x">"#),
+        (r#"<p title="x" 555-123-4567>"#, r#"<p title="x" [PHONE]>"#),
+        (r#"<p title="555-123-4567" 123-45-6789='123-45-6789'>"#, r#"<p title="[PHONE]" [SSN]='[SSN]'>"#),
+        ("<p title=\"x\" \u{661}\u{662}\u{663}-45-6789>", r#"<p title="x" [SSN]>"#),
+        // A quote is part of a name where no value begins.
+        ("<o'brien@example.com> isn't > here", "<[EMAIL]> isn't > here"),
+        ("<p o'brien@example.com=''> isn't", "<p [EMAIL]=''> isn't"),
+        ("<p title=o'brien@example.com>", "<p title=[EMAIL]>"),
+        ("<p title=123&#45;45&#45;6789>", "<p title=[SSN]>"),
+        (r#"12<b x&#61;">3-45</b>-6789""#, r#"[SSN]<b x&#61;"></b>""#),
+        ("123-<b 'x'>45</b>-6789", "[SSN]<b 'x'></b>"),
+        // Parts of two attributes are not one.
+        (r#"<p 123-45-="x" 6789>"#, r#"<p 123-45-="x" 6789>"#),
+    ] {
+        let (found, _) = masked(&detectors, &raw(text, "xhtml"), true);
+        assert_eq!(found, raw(wanted, "xhtml"), "{text}");
+    }
+}
+
+#[test]
+fn ordinary_markup_stays_even_where_a_pattern_fits_any_word() {
+    let all = detectors(ALL);
+    let words = detectors(&ALL.replace("]", r#", {"mrn": {"pattern": "[a-z]{2,9}"}}]"#));
+    for (detectors, text) in [
+        (
+            &words,
+            r#"<div xmlns="http://www.w3.org/1999/xhtml" xml:lang="1" data-x=""><br/><blockquote></blockquote></div>"#,
+        ),
+        (&words, r#"<table border="1"><colgroup><col width='10'/></colgroup><tr><td colspan="2"></td></tr></table>"#),
+        (&all, r#"<h1 data-x1="a">SSN</h1><h6>MRN</h6><p data-phone-2="call" lang="en-US">b</p>"#),
+    ] {
+        let text = raw(text, "xhtml");
+        assert_eq!(masked(detectors, &text, true), (text, 0));
+    }
+}
+
+#[test]
+fn references_are_read_as_html_reads_them() {
+    let detectors = detectors(r#"["us_ssn", "url", "email"]"#);
+    for (text, wanted) in [
+        ("123&nbsp45&nbsp6789", "[SSN]"),
+        ("&nbsp123-45-6789", "&nbsp[SSN]"),
+        ("SSN&nbsp123456789", "SSN&nbsp[SSN]"),
+        ("x&nbspSSN 123456789", "x&nbspSSN [SSN]"),
+        ("12&shy3-45-67&shy89", "[SSN]"),
+        ("123&shy45&shy6789", "[SSN]"),
+        ("123&ndash45&ndash6789 123&mdash45-6789", "[SSN] [SSN]"),
+        ("123&ndash45&ndash;6789", "[SSN]"),
+        ("&lt123-45-6789&gt", "&lt[SSN]&gt"),
+        ("&quot123-45-6789&quot &copy123-45-6789 &deg123-45-6789", "&quot[SSN]&quot &copy[SSN] &deg[SSN]"),
+        ("123&nbsp45;", "123&nbsp45;"),
+        ("123&#150;45&#x97;6789 12&#150;3-45-6789", "[SSN] [SSN]"),
+        (r#"<p title="123&nbsp45-6789">a</p>"#, r#"<p title="[SSN]">a</p>"#),
+        // Before `=` it is a parameter.
+        (r#"<a href="http://x.example/?a=1&lt=jane&copy2=doe">b</a>"#, r#"<a href="[URL]">b</a>"#),
+        ("http://x.example/?a=1&ltd=jane", "[URL]"),
+        // A name that is longer is another one.
+        ("123&minusb;45-6789 123&nbs45-6789", "123&minusb;45-6789 123&nbs45-6789"),
+    ] {
+        let (found, _) = masked(&detectors, &raw(text, "xhtml"), true);
+        assert_eq!(found, raw(wanted, "xhtml"), "{text}");
+    }
+}
+
+#[test]
 fn a_long_text_of_anything_takes_linear_time() {
     let detectors = detectors(&ALL.replace("]", r#", {"mrn": {"pattern": "[0-9]{1,20}x|a{0,9}b"}}]"#));
     for unit in [
@@ -194,6 +270,14 @@ fn a_long_text_of_anything_takes_linear_time() {
         "MR#",
         "&#49",
         "&#x",
+        "&nbsp",
+        "&nbsp1",
+        "<a@b.",
+        "<a 1",
+        "<a b=",
+        "<a b=1'",
+        "<a 1='2' 3",
+        "<a@b.cd>",
     ] {
         let time = |size: usize| {
             let text = unit.repeat(size / unit.len());

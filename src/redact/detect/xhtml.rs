@@ -1,11 +1,11 @@
 //! FHIR Narrative (R4 section 2.4.0) taken apart: the text that a reader sees, and what tags and comments hide.
 //!
 //! Text goes on across tags that do not end a line (`123-<b>45</b>-6789`), comments and CDATA sections, with character
-//! references read. Each attribute value, comment and processing instruction is a text of its own. What is not
-//! well-formed is read as text, so that nothing escapes by being malformed: a `<` that no `>` follows, an unknown
-//! reference.
+//! references read. Each attribute value, comment and processing instruction is a text of its own, and so are the names
+//! of a tag together, since people write `<jane@example.com>`. What is not well-formed is read as text, so that nothing
+//! escapes by being malformed: a `<` that no `>` follows, an unknown reference.
 //!
-//! Names of elements and attributes are not looked into. Reading never goes back by more than one tag.
+//! Names of letters alone tell nothing and are not looked into. Reading never goes back by more than one tag.
 
 use std::ops::Range;
 
@@ -118,6 +118,15 @@ const NAMED: &[(&str, char)] = &[
     ("lsquo", '\''),
 ];
 
+/// Names that HTML 5 (section 13.5) reads without a semicolon, except those of letters, and two dashes, which it shows as
+/// they are written. None begins another.
+const UNENDED: &[&str] = &[
+    "AMP", "COPY", "GT", "LT", "QUOT", "REG", "acute", "amp", "brvbar", "cedil", "cent", "copy", "curren", "deg", "divide",
+    "frac12", "frac14", "frac34", "gt", "iexcl", "iquest", "laquo", "lt", "macr", "mdash", "micro", "middot", "nbsp",
+    "ndash", "not", "ordf", "ordm", "para", "plusmn", "pound", "quot", "raquo", "reg", "sect", "shy", "sup1", "sup2",
+    "sup3", "times", "uml", "yen",
+];
+
 /// Takes a narrative apart; `raw` is what stands between the quotes of the JSON string.
 pub(super) fn pieces(raw: &[u8]) -> Result<Vec<Piece>, Error> {
     let mut reader = Reader { text: Piece::new(Lines::Collapse), hidden: Vec::new(), endless: Vec::new() };
@@ -219,6 +228,8 @@ fn step<'a>(here: &mut Characters<'a>, end: &str) -> Option<Option<Characters<'a
 struct Tag<'a> {
     /// In lower case, with the slash of an end tag.
     name: String,
+    /// All that is no value.
+    names: Piece,
     values: Vec<Piece>,
     after: Characters<'a>,
 }
@@ -226,48 +237,69 @@ struct Tag<'a> {
 impl<'a> Tag<'a> {
     /// Reads a tag after its `<`. It has no further `<`.
     fn read(mut here: Characters<'a>) -> Option<Self> {
-        let mut tag = Self { name: String::new(), values: Vec::new(), after: here.clone() };
+        let names = Piece::new(Lines::Collapse);
+        let mut tag = Self { name: String::new(), names, values: Vec::new(), after: here.clone() };
         let first = here.clone().next()?.0;
         if !first.is_alphabetic() && !matches!(first, '/' | '_' | ':' | '!') {
             return None;
         }
-        let (mut named, mut equals) = (false, false);
-        while let Some((character, span)) = here.next() {
+        let (mut named, mut equals, mut telling, mut last) = (false, false, false, ' ');
+        loop {
+            let before = here.clone();
+            let (character, span) = here.next()?;
+            let (mut read, mut span) = (character, narrow(&span));
             match character {
                 '<' => return None,
-                '>' => {
-                    tag.after = here;
-                    return Some(tag);
-                }
-                '"' | '\'' => here = tag.value(here, |next| next == character)?,
+                '>' => return Some(tag.ended(here, telling)),
+                // As in HTML, a quote elsewhere is part of a name, and so is an equals sign in the name of the element.
                 _ if equals && !character.is_whitespace() => {
-                    let mut piece = Piece::new(Lines::Collapse);
-                    piece.push(character, &narrow(&span));
-                    here = tag.bare(piece, here)?;
+                    tag.names.end_block(span.start);
+                    let is_quote = matches!(character, '"' | '\'');
+                    here = if is_quote { tag.value(here, Some(character)) } else { tag.value(before, None) }?;
+                    equals = false;
+                    continue;
                 }
-                _ => named |= character.is_whitespace() || character == '/' && !tag.name.is_empty(),
+                '&' => {
+                    if let Some((meant, after, end)) = reference(here.clone()) {
+                        (read, span.end, here) = (meant, end, after);
+                    }
+                }
+                _ => (),
             }
-            equals = character == '=' || equals && character.is_whitespace();
+            named |= character.is_whitespace() || character == '/' && !tag.name.is_empty();
+            equals = named && (character == '=' || equals);
+            telling |= tells(last, read);
+            last = read;
+            tag.names.push(read, &span);
             if !named && tag.name.len() < 16 {
                 tag.name.extend(character.to_lowercase());
             }
         }
-        None
     }
 
-    /// Reads a quoted value to its closing quote.
-    fn value(&mut self, mut here: Characters<'a>, closes: impl Fn(char) -> bool) -> Option<Characters<'a>> {
+    fn ended(mut self, after: Characters<'a>, telling: bool) -> Self {
+        if telling {
+            self.values.push(std::mem::replace(&mut self.names, Piece::new(Lines::Collapse)));
+        }
+        Self { after, ..self }
+    }
+
+    /// Reads a value to its closing quote, or one without quotes, which only HTML has, to its end.
+    fn value(&mut self, mut here: Characters<'a>, quote: Option<char>) -> Option<Characters<'a>> {
         let (mut piece, mut meant) = (Piece::new(Lines::Collapse), String::new());
-        while let Some((character, span)) = here.next() {
+        loop {
+            let before = here.clone();
+            let (character, span) = here.next()?;
             let (mut character, mut span) = (character, narrow(&span));
             if character == '<' {
                 return None;
             }
-            if closes(character) {
+            let closes = quote.map_or(character == '>' || character.is_whitespace(), |quote| character == quote);
+            if closes {
                 if meant != NAMESPACE {
                     self.values.push(piece);
                 }
-                return Some(here);
+                return Some(if quote.is_some() { here } else { before });
             }
             if character == '&'
                 && let Some((read, after, end)) = reference(here.clone())
@@ -279,54 +311,75 @@ impl<'a> Tag<'a> {
                 meant.push(character);
             }
         }
-        None
-    }
-
-    /// Reads a value without quotes, which only HTML has.
-    fn bare(&mut self, mut piece: Piece, mut here: Characters<'a>) -> Option<Characters<'a>> {
-        loop {
-            let before = here.clone();
-            let (character, span) = here.next()?;
-            if character.is_whitespace() || matches!(character, '>' | '<' | '"' | '\'') {
-                self.values.push(piece);
-                return Some(before);
-            }
-            piece.push(character, &narrow(&span));
-        }
     }
 }
 
-/// Reads a character reference after its `&`: what it stands for, what follows, and where it ends. One by number needs no
-/// semicolon, since HTML reads it without.
-fn reference(mut here: Characters<'_>) -> Option<(char, Characters<'_>, u32)> {
-    let mut name = String::new();
+/// Whether a character of a name, after the `last`, may be of something that a detector looks for. Few tags have one, so
+/// that few are read by the detectors.
+fn tells(last: char, character: char) -> bool {
+    let sign = matches!(character, '@' | '.' | '"' | '\'') || character == '/' && last == '/';
+    sign || character.is_ascii_digit() || !character.is_ascii()
+}
+
+/// Reads a character reference after its `&`: what it stands for, what follows, and where it ends.
+fn reference(here: Characters<'_>) -> Option<(char, Characters<'_>, u32)> {
+    match skip(&here, "#") {
+        Some(number) => numeric(number),
+        None => named(here),
+    }
+}
+
+/// Reads a reference by number. It needs no semicolon, since HTML reads it without.
+fn numeric(mut here: Characters<'_>) -> Option<(char, Characters<'_>, u32)> {
+    let hexadecimal = skip(&here, "x").or_else(|| skip(&here, "X"));
+    let radix = if hexadecimal.is_some() { 16 } else { 10 };
+    here = hexadecimal.unwrap_or(here);
     let (mut code, mut digits, mut end) = (0_u32, 0_usize, 0);
-    let mut radix = None;
-    let meant = |code: u32| char::from_u32(code).unwrap_or('\u{fffd}');
+    let meant = |code: u32| match code {
+        // A control character without a width in XML, a dash in HTML: what may be either.
+        0x96 | 0x97 => '\u{ad}',
+        _ => char::from_u32(code).unwrap_or('\u{fffd}'),
+    };
     loop {
         let before = here.clone();
-        let Some((character, span)) = here.next() else {
+        let next = here.next();
+        if let Some((';', span)) = next {
+            return Some((if digits > 0 { meant(code) } else { '\u{fffd}' }, here, narrow(&span).end));
+        }
+        let Some((digit, span)) = next.and_then(|(next, span)| Some((next.to_digit(radix)?, span))) else {
             return (digits > 0).then(|| (meant(code), before, end));
         };
-        let span = narrow(&span);
-        match (character, radix) {
-            (';', Some(_)) => return Some((if digits > 0 { meant(code) } else { '\u{fffd}' }, here, span.end)),
-            (';', None) => {
-                let named = NAMED.iter().find(|(known, _)| *known == name);
-                return (!name.is_empty()).then(|| (named.map_or('\u{fffd}', |found| found.1), here, span.end));
-            }
-            ('#', None) if name.is_empty() => radix = Some(10),
-            ('x' | 'X', Some(10)) if digits == 0 => radix = Some(16),
-            (_, Some(radix)) => match character.to_digit(radix) {
-                Some(digit) => {
-                    code = code.saturating_mul(radix).saturating_add(digit);
-                    digits = digits.saturating_add(1);
-                }
-                None => return (digits > 0).then(|| (meant(code), before, end)),
-            },
-            (_, None) if character.is_ascii_alphanumeric() && name.len() < 32 => name.push(character),
-            _ => return None,
-        }
-        end = span.end;
+        code = code.saturating_mul(radix).saturating_add(digit);
+        digits = digits.saturating_add(1);
+        end = narrow(&span).end;
     }
+}
+
+/// Reads a reference by name. Without a semicolon it may be the beginning of a word, but not of the name of a parameter,
+/// as in `?a=1&lt=2`.
+fn named(mut here: Characters<'_>) -> Option<(char, Characters<'_>, u32)> {
+    let (mut name, mut ahead) = (String::new(), here.clone());
+    let meant = |name: &str| NAMED.iter().find(|(known, _)| *known == name).map(|found| found.1);
+    let ended = loop {
+        match ahead.next() {
+            Some((';', span)) if !name.is_empty() => break Some(narrow(&span).end),
+            Some(('=', _)) => return None,
+            Some((next, _)) if next.is_ascii_alphanumeric() && name.len() < 32 => name.push(next),
+            _ => break None,
+        }
+    };
+    let unended = UNENDED.iter().find_map(|known| Some((*known, name.strip_prefix(known)?)));
+    if let Some(end) = ended {
+        // What has digits behind it, such as `&nbsp45;`, is no name of its own.
+        let runs_on = unended.is_some_and(|(_, rest)| rest.starts_with(|next: char| next.is_ascii_digit()));
+        if !runs_on {
+            return Some((meant(&name).unwrap_or('\u{fffd}'), ahead, end));
+        }
+    }
+    let (known, _) = unended?;
+    let mut end = 0;
+    for _ in known.chars() {
+        end = narrow(&here.next()?.1).end;
+    }
+    Some((meant(known).unwrap_or('\u{fffd}'), here, end))
 }
