@@ -107,6 +107,7 @@ impl Redactor {
     pub(super) fn deed_on_container(&self, verdict: Verdict) -> Fate {
         match self.action(verdict.rule) {
             Action::Replace(value) if !verdict.twin => Fate::Replaced(value.to_vec()),
+            Action::AgeCap if !verdict.twin && self.is_unjudged(verdict.rule, true) => Fate::Judged(Deed::Remove),
             Action::AgeCap if !verdict.twin => match self.found.age.judge() {
                 Age::Stays => Fate::Stays,
                 Age::Capped => Fate::Replaced(age::CAPPED.to_vec()),
@@ -131,7 +132,7 @@ impl Redactor {
             Deed::Keep => Written::Same,
             // What the policy writes needs not be seen.
             Deed::Replace => self.write_string(verdict.rule, raw)?,
-            _ if string.is_none() || self.is_abroad(verdict.rule) => Written::Gone,
+            _ if string.is_none() || self.takes_all(verdict.rule) => Written::Gone,
             _ => {
                 self.check_length(raw.len())?;
                 self.write_string(verdict.rule, raw)?

@@ -14,7 +14,7 @@ use super::action::Action;
 use super::error::Error;
 use super::frame::{Scout, Sought, Task};
 use super::place::RESOURCE_TYPE;
-use super::program::{Condition, ConditionId, Position, RuleId};
+use super::program::{Condition, ConditionId, Position, Rule, RuleId};
 use super::redactor::{Redactor, Stream};
 use crate::fhir::ResourceType;
 use crate::json::{self, Token, unescape};
@@ -23,13 +23,14 @@ use crate::json::{self, Token, unescape};
 #[derive(Debug, Default)]
 pub(super) struct Facts(Vec<(ConditionId, Truth)>);
 
-/// How a condition came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a condition came out. Of several the last in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Truth {
     Holds,
-    Fails,
-    /// The sibling is no scalar. What protects a value does not count then, what takes it does.
+    /// The sibling is no scalar. What protects a value does not count then, what takes it does, and what would leave
+    /// something of it takes all: a later rule may be there to do that.
     CannotBeJudged,
+    Fails,
 }
 
 impl Truth {
@@ -63,25 +64,38 @@ impl Redactor {
     /// value, if that is an object.
     pub(super) fn conditions_hold(&self, rule: RuleId, facts: usize, is_object: bool) -> bool {
         let Some(rule) = self.program.rule(rule) else { return true };
-        if rule.siblings.is_empty() && rule.having.is_empty() {
-            return true;
+        match self.conditions_of(rule, facts, is_object) {
+            Truth::Holds => true,
+            Truth::CannotBeJudged => !matches!(rule.action, Action::Keep),
+            Truth::Fails => false,
         }
-        let protects = matches!(rule.action, Action::Keep);
-        let holds = |truth: Option<Truth>| match truth {
-            Some(Truth::Holds) => true,
-            Some(Truth::CannotBeJudged) => !protects,
-            Some(Truth::Fails) | None => false,
-        };
+    }
+
+    fn conditions_of(&self, rule: &Rule, facts: usize, is_object: bool) -> Truth {
+        let beside = |id: &ConditionId| self.facts.of(facts, *id).unwrap_or(Truth::Fails);
         let own = |id: &ConditionId| match self.found.truths.iter().find(|(known, _)| known == id) {
-            Some((_, truth)) => Some(*truth),
-            None if is_object => None,
-            None => Some(Truth::CannotBeJudged),
+            Some((_, truth)) => *truth,
+            None if is_object => Truth::Fails,
+            None => Truth::CannotBeJudged,
         };
-        rule.siblings.iter().all(|id| holds(self.facts.of(facts, *id))) && rule.having.iter().all(|id| holds(own(id)))
+        let truths = rule.siblings.iter().map(beside).chain(rule.having.iter().map(own));
+        truths.max().unwrap_or(Truth::Holds)
+    }
+
+    /// Whether a rule touches the value that comes only because a condition of it cannot be judged.
+    pub(super) fn is_unjudged(&self, rule: RuleId, is_object: bool) -> bool {
+        let facts = self.frames.last().map_or(0, |frame| frame.facts);
+        let rule = self.program.rule(rule);
+        rule.is_some_and(|rule| self.conditions_of(rule, facts, is_object) == Truth::CannotBeJudged)
+    }
+
+    /// Whether a rule that would leave something of the string that comes takes all of it.
+    pub(super) fn takes_all(&self, rule: RuleId) -> bool {
+        self.is_abroad(rule) || self.is_unjudged(rule, false)
     }
 
     /// Whether another country than a rule is about stands beside the value that comes, or what may be one.
-    pub(super) fn is_abroad(&self, rule: RuleId) -> bool {
+    fn is_abroad(&self, rule: RuleId) -> bool {
         let country = self.program.rule(rule).and_then(|rule| rule.country);
         let facts = self.frames.last().map_or(0, |frame| frame.facts);
         let found = country.and_then(|country| self.facts.of(facts, country));

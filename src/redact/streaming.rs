@@ -47,7 +47,7 @@ impl Redactor {
             return Ok(Some(stays));
         };
         let deed = Deed::of(verdict, self.action(verdict.rule), true);
-        if !matches!(deed, Deed::Remove | Deed::Keep | Deed::Replace) && !self.is_abroad(verdict.rule) {
+        if !matches!(deed, Deed::Remove | Deed::Keep | Deed::Replace) && !self.takes_all(verdict.rule) {
             self.check_length(at.saturating_sub(start + 1))?;
             return Ok(None);
         }

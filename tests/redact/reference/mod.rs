@@ -164,6 +164,7 @@ impl Reference {
             _ if is_twin => Fate::Goes,
             (Deed::Replace, _) => Fate::Stays(Node::Scalar(REPLACEMENT.to_owned())),
             (_, None) => Fate::Goes,
+            _ if is_unjudged(&self.rules[index], node, place) => Fate::Goes,
             (Deed::Mask, Some(text)) => quoted(text::masked(&text)),
             (Deed::Hash, Some(text)) => quoted(text::hashed(&text, place.is_reference())),
             (Deed::Zip3, Some(_)) if is_abroad(&self.rules[index], place) => Fate::Goes,
@@ -196,7 +197,7 @@ impl Reference {
                 // It comes again with each element.
                 _ if is_array && rule.is_for_elements() && !is_twin => (),
                 Deed::Replace if !is_twin => return Ok(self.replaced(REPLACEMENT, place)),
-                Deed::AgeCap if !is_twin => match text::age(node) {
+                Deed::AgeCap if !is_twin && !is_unjudged(rule, node, place) => match text::age(node) {
                     Age::Stays => inside.drops = false,
                     Age::Capped => return Ok(self.replaced(text::CAPPED, place)),
                     Age::Gone => inside = Around { drops: true, until: index, is_strict: false },
@@ -350,17 +351,24 @@ impl Fate {
 /// Whether the conditions of a rule hold.
 fn holds(rule: &Rule, node: &Node, place: &Place<'_>) -> bool {
     // What cannot be compared protects nothing.
-    let judged = |equal: Option<bool>| equal.unwrap_or(rule.deed != Deed::Keep);
+    judged(rule, node, place).into_iter().all(|equal| equal.unwrap_or(rule.deed != Deed::Keep))
+}
+
+/// Whether a condition of a rule cannot be compared, so that nothing is left of a value.
+fn is_unjudged(rule: &Rule, node: &Node, place: &Place<'_>) -> bool {
+    judged(rule, node, place).contains(&None)
+}
+
+/// Whether each condition of a rule holds; `None` where it cannot be compared.
+fn judged(rule: &Rule, node: &Node, place: &Place<'_>) -> Vec<Option<bool>> {
+    let equals = |own: Option<&Node>, wanted| own.map_or(Some(false), |own| own.equals(wanted));
     let sibling = |name: &str| place.siblings.iter().find(|(key, _)| name_of(key) == name).map(|(_, value)| value);
-    let siblings =
-        || rule.siblings.iter().all(|(name, wanted)| sibling(name).is_some_and(|own| judged(own.equals(wanted))));
-    let having = || match node {
-        Node::Object(..) => {
-            rule.having.iter().all(|(name, wanted)| node.member(name).is_some_and(|own| judged(own.equals(wanted))))
-        }
-        _ => rule.having.is_empty() || judged(None),
-    };
-    siblings() && having()
+    let siblings = rule.siblings.iter().map(|(name, wanted)| equals(sibling(name), wanted));
+    let having = rule.having.iter().map(|(name, wanted)| match node {
+        Node::Object(..) => equals(node.member(name), wanted),
+        _ => None,
+    });
+    siblings.chain(having).collect()
 }
 
 /// Whether another country stands beside what may be a ZIP code.
