@@ -87,6 +87,8 @@ pub(super) struct Enclosing {
     pub(super) turned: bool,
     /// Where in the output everything was sure to leave before it came.
     pub(super) decided: u64,
+    /// What is in it was once more than may be held back, so that part of it may have left, though less is left by now.
+    pub(super) too_long: bool,
     /// How many containers had left their opening brackets then.
     pub(super) opened: usize,
     /// The patient that it is about, where dates ask for it.

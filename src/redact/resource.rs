@@ -35,6 +35,7 @@ impl Redactor {
             is_taken,
             turned: false,
             decided: self.draft.decided(),
+            too_long: false,
             opened: self.opened,
             patient,
         });
@@ -62,9 +63,12 @@ impl Redactor {
         if !resource.turned || self.opened <= self.frames.len() {
             return Ok(false);
         }
-        let length = self.draft.offset(end).saturating_sub(resource.decided);
-        let fits = usize::try_from(length).is_ok_and(|length| length <= self.options.hold_back);
-        let can_go = resource.can_go && fits;
+        let most = self.options.hold_back;
+        let fits = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).is_ok_and(|length| length <= most);
+        let can_go = resource.can_go && !resource.too_long && fits(resource.decided, self.draft.offset(end));
+        // Those around it get shorter now. What would have left of them before, had the input come in pieces, has left.
+        let decided = self.draft.decided();
+        self.resources.iter_mut().for_each(|outer| outer.too_long |= !fits(outer.decided, decided));
         if !(can_go && self.draft.take_back((resource.decided, frame.start), end, stream)) {
             return Err(Error::ModifierTaken);
         }
