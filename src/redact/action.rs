@@ -11,7 +11,7 @@ use super::date::{self, Dated, Shifting};
 use super::detect::Detectors;
 use super::error::Error as Refused;
 use super::recent::{Hex, Recent};
-use super::reference::id_in;
+use super::reference::split_at_id;
 use super::zip::Zip3;
 use crate::json::{Characters, Error, unescape};
 
@@ -258,12 +258,8 @@ impl HashKey {
             out.extend_from_slice(b"\"#\"");
             return Ok(());
         }
-        let id = if is_reference { id_in(text) } else { None }.unwrap_or(0..text.len());
-        let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-        // Some servers number versions, others make them of the time: the reference then leads to the current one.
-        let numbered = |after: &&str| after.strip_prefix("/_history/").is_some_and(|number| number.parse::<u32>().is_ok());
-        let (before, after) = (part(0..id.start), Some(part(id.end..text.len())).filter(numbered).unwrap_or_default());
-        let hash = recent.hash(self.name, part(id.clone()).as_bytes(), || self.hex(part(id.clone()).as_bytes()));
+        let [before, id, after] = if is_reference { split_at_id(text) } else { None }.unwrap_or(["", text, ""]);
+        let hash = recent.hash(self.name, id.as_bytes(), || self.hex(id.as_bytes()));
         out.push(b'"');
         // What was written without escapes needs none.
         let written = |text| match meant {
@@ -334,6 +330,7 @@ mod tests {
         assert_eq!(hashed("p", "Patient?name=x", true).len(), 64);
         assert_eq!(hashed("p", "https://x/Patient/1/Observation/2", true).len(), 64);
         assert_eq!(hashed("p", "Patient/123/_history/MTY3MDAwMDAwMA", true), format!("Patient/{id}"));
+        assert_eq!(hashed("p", "Patient/123/_history/20240131", true), format!("Patient/{id}"));
         assert_eq!((hashed("p", "#", true).as_str(), hashed("p", "#", false).len()), ("#", 64));
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::action::Action;
 use super::program::{DEAD, Position, Program, Verdict};
-use super::reference::{id_in, type_in};
+use super::reference::{split_at_id, type_in};
 use super::summary::Deed;
 
 impl Program {
@@ -16,7 +16,7 @@ impl Program {
         if self.rules.is_empty() {
             return Some(Cow::Borrowed(url));
         }
-        let (id, kind) = (id_in(url)?, type_in(url)?);
+        let kind = type_in(url)?;
         let resource = Position { resource: self.automaton.resource(kind).state, ..self.automaton.root() };
         let position = self.automaton.member(resource, b"id").position;
         // The root's own rules are for the root, which is the resource when it is read alone.
@@ -29,8 +29,8 @@ impl Program {
         match (Deed::of(*verdict, action, true), action) {
             (Deed::Keep, _) => Some(Cow::Borrowed(url)),
             (Deed::Hash, Action::Hash(key)) => {
-                let (before, after) = (url.get(..id.start)?, url.get(id.end..)?);
-                Some(Cow::Owned([before, &key.hash(url.get(id)?), after].concat()))
+                let [before, id, after] = split_at_id(url)?;
+                Some(Cow::Owned([before, &key.hash(id), after].concat()))
             }
             _ => None,
         }

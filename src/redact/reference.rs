@@ -29,6 +29,20 @@ pub(super) fn id_in(reference: &str) -> Option<Range<usize>> {
     located(reference).map(|(_, id)| id)
 }
 
+/// What of a reference stays before the id, which a hash replaces, the id, and what stays after it.
+pub(super) fn split_at_id(reference: &str) -> Option<[&str; 3]> {
+    let id = id_in(reference)?;
+    let after = reference.get(id.end..).filter(|after| is_number_of_version(after)).unwrap_or_default();
+    Some([reference.get(..id.start)?, reference.get(id)?, after])
+}
+
+/// Some servers number versions, others make them of the time, or of what they imported: the reference then leads to the
+/// current one.
+fn is_number_of_version(after: &str) -> bool {
+    let number = after.strip_prefix("/_history/").unwrap_or_default();
+    (1..=4).contains(&number.len()) && !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The type that a URL of a resource names, where [`id_in`] finds its id.
 pub(super) fn type_in(url: &str) -> Option<ResourceType> {
     located(url).map(|(kind, _)| kind)
@@ -115,5 +129,16 @@ mod tests {
         ] {
             assert_eq!(id_in(reference), None, "{reference}");
         }
+    }
+
+    #[test]
+    fn only_a_small_number_of_a_version_stays_behind_a_hash() {
+        for (version, stays) in [("1", true), ("9999", true), ("10000", false), ("0", false), ("012", false), ("1a", false)]
+        {
+            let (reference, after) = (format!("Patient/7/_history/{version}"), format!("/_history/{version}"));
+            let expected = ["Patient/", "7", if stays { &after } else { "" }];
+            assert_eq!(split_at_id(&reference), Some(expected), "{version}");
+        }
+        assert_eq!(split_at_id("Patient/7"), Some(["Patient/", "7", ""]));
     }
 }
