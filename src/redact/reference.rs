@@ -29,11 +29,31 @@ pub(super) fn id_in(reference: &str) -> Option<Range<usize>> {
     located(reference).map(|(_, id)| id)
 }
 
-/// What of a reference stays before the id, which a hash replaces, the id, and what stays after it.
+/// What of a reference stays before the id, which a hash replaces, the id, and what stays after it. `None` where the base
+/// may tell of somebody, too.
 pub(super) fn split_at_id(reference: &str) -> Option<[&str; 3]> {
     let id = id_in(reference)?;
+    let before = reference.get(..id.start).filter(|before| !leads_through_somebody(before))?;
     let after = reference.get(id.end..).filter(|after| is_number_of_version(after)).unwrap_or_default();
-    Some([reference.get(..id.start)?, reference.get(id)?, after])
+    Some([before, reference.get(id)?, after])
+}
+
+/// Whether the path to a type has a number in it that may be somebody's, or resources by another name, as
+/// `/patients/jane/Observation/` has. The host is that of the server.
+fn leads_through_somebody(before: &str) -> bool {
+    let base = before.strip_suffix('/').and_then(|typed| typed.rsplit_once('/')).map_or("", |(base, _)| base);
+    let has_number = |segment: &str| segment.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
+    base.split('/').skip(3).any(|segment| has_number(segment) || names_resources(segment))
+}
+
+/// Whether it is the name of a type in any case, or its plural.
+fn names_resources(segment: &str) -> bool {
+    let plural = segment.to_ascii_lowercase();
+    let singular = match plural.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => plural.strip_suffix('s').unwrap_or(&plural).to_owned(),
+    };
+    ResourceType::names().iter().any(|name| name.eq_ignore_ascii_case(&plural) || name.eq_ignore_ascii_case(&singular))
 }
 
 /// Some servers number versions, others make them of the time, or of what they imported: the reference then leads to the
@@ -140,5 +160,24 @@ mod tests {
             assert_eq!(split_at_id(&reference), Some(expected), "{version}");
         }
         assert_eq!(split_at_id("Patient/7"), Some(["Patient/", "7", ""]));
+    }
+
+    #[test]
+    fn no_base_stays_before_a_hash_that_may_lead_through_somebody() {
+        for base in [
+            "https://x/patients/jane/",
+            "https://x/patient/",
+            "https://x/PATIENTS/jane/",
+            "https://x/familymemberhistories/a/",
+            "https://x/by-mrn/12345/",
+            "https://x/1950-01-01/",
+            "https://x/fhir/a1234b/",
+        ] {
+            assert_eq!(split_at_id(&format!("{base}Observation/4")), None, "{base}");
+        }
+        for base in ["", "https://patients.example:8443/", "https://x12345/r4/fhir123/", "http://patient/api/v1/"] {
+            let expected = format!("{base}Observation/");
+            assert_eq!(split_at_id(&format!("{base}Observation/4")), Some([expected.as_str(), "4", ""]), "{base}");
+        }
     }
 }

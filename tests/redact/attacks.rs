@@ -238,6 +238,7 @@ fn an_id_in_a_header_is_treated_as_in_a_body() {
     assert_eq!(hashing.locator("https://x/fhir/Patient/7/_history/1").as_deref(), Some(&*expected));
     let current = format!("https://x/fhir/Patient/{hash}");
     assert_eq!(hashing.locator("https://x/fhir/Patient/7/_history/20240131").as_deref(), Some(&*current));
+    assert_eq!(hashing.locator("https://x/by-mrn/12345/Patient/7"), None);
     assert_eq!(hashing.locator("https://x/fhir/Group/7").as_deref(), Some("https://x/fhir/Group/7"));
     assert_eq!(hashing.locator("https://x/fhir/Patient?name=Doe"), None);
     for rules in [
