@@ -18,6 +18,7 @@ use super::redactor::{Redactor, Stream};
 use super::reference::{id_in, type_in};
 use super::scout::Truth;
 use crate::fhir::ResourceType;
+use crate::fhir::elements::Type;
 use crate::json::{self, Token, unescape};
 
 /// The members of a resource that say which patient it is about (R4, compartmentdefinition-patient.html), in those types
@@ -185,8 +186,11 @@ impl Redactor {
 
     fn note_reference(&mut self, within: &mut Within, stream: &Stream<'_>) {
         within.in_reference = false;
-        let is_asked = matches!(within.patient_of, Some(PatientOf::Resource(kind)) if kind.name() != "Patient");
-        if !is_asked || !PATIENTS.contains(&within.key.as_slice()) {
+        let Some(PatientOf::Resource(kind)) = within.patient_of else { return };
+        let is_asked = kind.name() != "Patient" && PATIENTS.contains(&within.key.as_slice());
+        // What R4 does not have there may name anybody.
+        let name = std::str::from_utf8(&within.key).ok().filter(|_| is_asked);
+        if name.is_none_or(|name| Type::of_resource(kind).is_none_or(|of| of.element(name).is_none())) {
             return;
         }
         let text = String::from_utf8_lossy(&unescape(self.lexer.text(Token::String, stream.data))).into_owned();
