@@ -175,8 +175,31 @@ impl Redactor {
         if let Some(error) = self.end {
             return Err(error);
         }
-        let kept = out.len();
-        out.append(&mut self.kept_back);
+        let mut waiting = std::mem::take(&mut self.kept_back);
+        let result = if waiting.is_empty() {
+            let kept = out.len();
+            let result = self.take(piece, out, kept);
+            waiting = out.split_off(self.waits_from(out, kept));
+            result
+        } else {
+            // What follows is written behind what waits, which may be much, so that no piece copies that.
+            let result = self.take(piece, &mut waiting, 0);
+            out.extend(waiting.drain(..self.waits_from(&waiting, 0)));
+            result
+        };
+        match result {
+            Ok(()) => {
+                waiting.shrink_to(waiting.len().saturating_add(waiting.len() / 4));
+                self.kept_back = waiting;
+            }
+            // What a resource had before it was known whether it goes is not proven.
+            Err(error) => self.end = Some(error),
+        }
+        result
+    }
+
+    /// Does all that can be done with the next piece.
+    fn take(&mut self, piece: &[u8], out: &mut Vec<u8>, kept: usize) -> Result<(), Error> {
         let mut held = std::mem::take(&mut self.held);
         let result = if held.is_empty() {
             let result = self.run(&mut Stream { data: piece, out, kept });
@@ -188,19 +211,11 @@ impl Redactor {
             held.drain(..self.rebase().min(held.len()));
             result
         };
-        match result {
-            Ok(()) => {
-                // The room for a piece is not kept while the next one is awaited: there are many answers at once.
-                held.shrink_to(held.len().saturating_mul(2).max(KEPT));
-                self.held = held;
-                self.written.shrink_to(KEPT);
-                self.kept_back = self.keep_back(out, kept);
-            }
-            Err(error) => {
-                // What a resource had before it was known whether it goes is not proven.
-                self.keep_back(out, kept);
-                self.end = Some(error);
-            }
+        if result.is_ok() {
+            // The room for a piece is not kept while the next one is awaited: there are many answers at once.
+            held.shrink_to(held.len().saturating_mul(2).max(KEPT));
+            self.held = held;
+            self.written.shrink_to(KEPT);
         }
         result
     }

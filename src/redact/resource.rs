@@ -2,7 +2,7 @@
 //!
 //! A resource that loses a modifier goes (R4, extensibility.html section 2.4.0.1, and conformance-rules.html#isModifier),
 //! and so does one with an element that loses its `modifierExtension` while something of the element stays.
-//! It has to be whole before any of it leaves, then, so its output is kept back to its end ([`Redactor::keep_back`]); of
+//! It has to be whole before any of it leaves, then, so its output is kept back to its end ([`Redactor::waits_from`]); of
 //! one that is longer than may be held back, and of the root, the answer is refused instead.
 //!
 //! A tag is written at the end of `meta.security`, of `meta`, or of the resource, wherever one of them is left.
@@ -77,13 +77,12 @@ impl Redactor {
         Ok(true)
     }
 
-    /// What of the output from `kept` on has to wait, since it is of resources that may still go. Of those that are longer
-    /// than may be held back nothing waits.
-    pub(super) fn keep_back(&self, out: &mut Vec<u8>, kept: usize) -> Vec<u8> {
+    /// From where on the output has to wait, which is ours from `kept` on, since it is of resources that may still go. Of
+    /// those that are longer than may be held back nothing waits.
+    pub(super) fn waits_from(&self, out: &[u8], kept: usize) -> usize {
         let open = self.resources.iter().filter(|resource| resource.can_go);
         let mut places = open.filter_map(|resource| self.draft.place_in(out, kept, resource.decided));
-        let place = places.find(|place| out.len().saturating_sub(*place) <= self.options.hold_back);
-        place.map(|place| out.split_off(place)).unwrap_or_default()
+        places.find(|place| out.len().saturating_sub(*place) <= self.options.hold_back).unwrap_or(out.len())
     }
 
     /// The innermost container, which is a resource or part of its `meta`, ends: its tag is written if it was not yet.

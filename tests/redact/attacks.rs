@@ -262,6 +262,23 @@ fn the_room_of_a_large_piece_is_not_kept_while_the_next_one_is_awaited() {
     assert!(redactor.finish().is_ok() && out.ends_with(b"xx\"}") && !holds_secret(&out));
 }
 
+#[test]
+fn a_resource_that_waits_for_its_end_is_held_once_however_small_the_pieces_are() {
+    let program = program(&json!({"rules": [{"type": "Extension", "action": "remove"}]}));
+    let names = vec![json!({"family": "x".repeat(80)}); 2_000];
+    let entry = json!({"resource": {"resourceType": "Patient", "name": names}});
+    let input = json!({"resourceType": "Bundle", "entry": [entry]}).to_string();
+    let mut redactor = Redactor::new(program, Options::new(Format::FhirJson));
+    let (mut out, mut held) = (Vec::new(), 0);
+    for piece in input.as_bytes().chunks(1) {
+        redactor.write(piece, &mut out).expect("it is FHIR");
+        held = held.max(redactor.held_bytes());
+    }
+    assert_eq!(redactor.finish(), Ok(()));
+    assert_eq!(out.len(), input.len());
+    assert!((150_000..300_000).contains(&held), "{held} bytes were held");
+}
+
 /// Ten megabytes in one string, in pieces as Envoy gives them.
 #[test]
 fn a_string_of_ten_megabytes_streams_goes_or_is_refused_and_is_never_collected() {
