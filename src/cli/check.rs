@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::style::{BAD, DIM, GOOD, WARN, paint, printable};
 use super::{CannotRun, Format, Outcome, environment, files, policy_path};
 use crate::exchange::Engine;
-use crate::policy::diagnostic::{Code, Severity};
+use crate::policy::diagnostic::{Code, Severity, holds_secret, shows_secret};
 
 /// Check policies, and Envoy configurations: every problem with its place, a stable code and a hint.
 #[derive(Debug, Args)]
@@ -104,7 +104,8 @@ fn print(judged: &Judged) -> Result<(), CannotRun> {
         writeln!(out, "  {} {}:{line}:{column} {pointer}", paint(DIM, "-->"), path.display())?;
         let source = line.checked_sub(1).and_then(|index| lines.get(index));
         // Where a secret stands, the line would repeat it.
-        if let Some(source) = source.filter(|_| *code != envoy::SECRET_IN_CONFIGURATION) {
+        let conceals = *code == envoy::SECRET_IN_CONFIGURATION || holds_secret(&pointer);
+        if let Some(source) = source.filter(|line| !conceals && !shows_secret(line)) {
             quote(&mut out, source, *column)?;
         }
         if let Some(help) = help {

@@ -14,7 +14,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::diagnostic::{Code, Report, nearest};
+use super::diagnostic::{Code, Report, holds_secret, nearest};
 use super::document::{Node, Value};
 
 /// Keys and variants of the design that come in later versions: refused, with a hint that is not a guess.
@@ -102,7 +102,8 @@ fn unknown(node: &Node, what: &str, code: Code, name: &str, expected: &[&str], r
         let message = format!("`{name}` is not supported by this version");
         return report.error(node, Code::NotSupported, message).help("remove it; it would not be enforced");
     }
-    let hint = report.error(node, code, format!("unknown {what} `{name}`"));
+    let message = if holds_secret(&node.pointer) { format!("unknown {what}") } else { format!("unknown {what} `{name}`") };
+    let hint = report.error(node, code, message);
     match nearest(name, expected.iter().copied()) {
         Some(near) => hint.help(format!("did you mean `{near}`?")),
         None if expected.is_empty() => hint.help("remove it"),

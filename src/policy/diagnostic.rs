@@ -2,7 +2,8 @@
 //!
 //! A [`Report`] collects every problem of one text in one pass. Errors refuse the policy; warnings do not. A
 //! [`Diagnostic`] carries a stable [`Code`], the RFC 6901 pointer, line and column (both from 1, columns in
-//! characters), a message and, where there is something to suggest, a hint. Messages never hold a secret's value.
+//! characters), a message and, where there is something to suggest, a hint. Messages never hold a secret's value, nor what
+//! may be one because it stands in a secret's place ([`holds_secret`]).
 
 use std::fmt;
 
@@ -223,6 +224,41 @@ impl Hint<'_> {
     }
 }
 
+/// Keys whose values are secrets, name them, or stand where a key could be pasted.
+const SECRET_KEYS: &[&str] = &["secret", "client_secret", "shared_key", "authorization", "previous", "jwks", "keys"];
+
+/// Keys that are so behind another alone: `key` also says where a redaction rule looks.
+const SECRET_BELOW: &[(&str, &str)] = &[("hash", "key"), ("shift_dates", "key"), ("audit", "key")];
+
+/// Whether what stands at this pointer may be a secret: who writes one where its name belongs must not read it in a log.
+#[must_use]
+pub fn holds_secret(pointer: &str) -> bool {
+    let steps = || pointer.split(['/', '#']).filter(|step| step.parse::<usize>().is_err());
+    steps().any(|step| SECRET_KEYS.contains(&step)) || steps().zip(steps().skip(1)).any(|pair| SECRET_BELOW.contains(&pair))
+}
+
+/// Whether a line of a policy may hold a secret in clear, wherever the problem on it is: a string right behind such a key,
+/// or an address with who logs in there.
+#[must_use]
+pub fn shows_secret(line: &str) -> bool {
+    let is_string = |rest: &str| rest.trim_start().strip_prefix(':').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let mut keys = SECRET_KEYS.iter().filter(|key| **key != "previous");
+    keys.any(|key| line.split(&format!("\"{key}\"")).skip(1).any(is_string))
+        || line.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
+}
+
+/// An address for a message; without what it says where that may be who logs in (RFC 3986 section 3.2.1).
+pub(crate) fn quoted_address(address: &str) -> String {
+    if address.contains('@') { "what stands here".to_owned() } else { format!("`{address}`") }
+}
+
+/// The name of an environment variable for a message; what is none may be the secret itself.
+pub(crate) fn quoted_variable(name: &str) -> String {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_name = is_word && name.len() <= 64 && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    if is_name { format!("`{name}`") } else { "the variable named here".to_owned() }
+}
+
 /// The candidate that looks most like `word`, if one does.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let likeness = |candidate: &str| strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase());
@@ -248,5 +284,33 @@ mod tests {
     fn a_name_is_suggested_only_when_it_is_near() {
         assert_eq!(nearest("authorise", ["authorize", "match"]), Some("authorize"));
         assert_eq!(nearest("zzz", ["authorize", "match"]), None);
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for pointer in [
+            "/authentication/idp/secret/env",
+            "/authentication/partners/keys/0/sha256",
+            "/redaction/p/rules/0/action/hash/key",
+            "/audit/key",
+            "/audit/delivery/authorization",
+            "/a/b#/authentication/idp/jwks",
+        ] {
+            assert!(holds_secret(pointer), "{pointer}");
+        }
+        for pointer in ["", "/redaction/p/rules/0/key", "/authentication/partners/header", "/routes/0/secrets"] {
+            assert!(!holds_secret(pointer), "{pointer}");
+        }
+        for line in [r#""x": 1, "secret" : "s""#, r#""uri": "https://u:p@idp.example/""#] {
+            assert!(shows_secret(line), "{line}");
+        }
+        for line in [r#""secret": { "env": "KEY" }"#, r#""uri": "https://idp.example/", "secret": 1"#] {
+            assert!(!shows_secret(line), "{line}");
+        }
+        assert_eq!(quoted_address("https://u:p@idp.example"), "what stands here");
+        assert_eq!((quoted_variable("_KEY1"), quoted_variable("")), ("`_KEY1`".into(), "the variable named here".into()));
+        for name in ["1KEY", "a b", "a-b", "a=", &"a".repeat(65)] {
+            assert!(!quoted_variable(name).contains(name), "{name}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Secrets: named in the policy, held by the environment.
 
 use super::Env;
-use super::diagnostic::{Code, Report};
+use super::diagnostic::{Code, Report, quoted_variable};
 use super::document::Node;
 use super::model::Secret;
 
@@ -25,7 +25,7 @@ pub fn resolve_previous(
 fn read(name: &str, key: &str, min_bytes: usize, at: &Node, env: Env<'_>, report: &mut Report) -> Option<Vec<u8>> {
     let at = at.key(key);
     let Some(value) = env(name) else {
-        let hint = report.warning(at, Code::MissingSecret, format!("the environment holds no `{name}`"));
+        let hint = report.warning(at, Code::MissingSecret, format!("the environment holds no {}", quoted_variable(name)));
         hint.help("in Envoy list it under vm_config.environment_variables.host_env_keys");
         return None;
     };

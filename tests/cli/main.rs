@@ -81,6 +81,45 @@ error[unknown-key]: unknown key `athorize`
 }
 
 #[test]
+fn a_line_with_a_pasted_secret_is_not_quoted() {
+    let directory = std::env::temp_dir().join(format!("carewarden-pasted-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let policy = serde_json::json!({
+        "version": 1,
+        "name": "pasted",
+        "authentication": {
+            "a": { "type": "jwt", "issuer": "https://i.example", "audiences": ["a"], "algorithms": ["HS256"],
+                "secret": { "env": "Pasted+/=" } },
+            "b": { "type": "jwt", "issuer": "https://j.example", "audiences": ["a"], "algorithms": ["RS256"],
+                "jwks": "Pasted" },
+            "c": { "type": "jwt", "issuer": "https://k.example", "audiences": ["a"], "algorithms": ["RS256"],
+                "jwks": { "remote": { "cluster": "c", "uri": "https://u:Pasted@k.example/" } } },
+            "d": { "type": "api_key", "header": "x-api-key", "keys": [
+                { "client": "c", "sha256": "Pasted" },
+                { "client": "d", "sha256": "0c41039f967c66fb651f92bf899c5c5649c2c730fd774edbd3945fda20a4ca5c",
+                    "not_after": "Pasted" }] },
+            "e": { "type": "introspection", "cluster": "c", "uri": "https://u:Pasted@x.example/", "client_id": "e",
+                "client_secret": "Pasted", "audiences": ["a"] }
+        },
+        "redaction": { "p": { "rules": [{ "path": "Patient.id", "action": { "hash": { "key": { "env": "Pasted!" } } } }] } },
+        "routes": [{ "name": "r", "match": { "paths": ["/**"] }, "authenticate": "none", "authorize": [{ "allow": {} }] }],
+        "audit": { "key": { "env": "KEY", "previous": "Pasted !" },
+            "delivery": { "cluster": "c", "uri": "https://u:Pasted@y.example/", "authorization": "Bearer Pasted" } }
+    });
+    let lines = directory.join("lines.json");
+    std::fs::write(&lines, serde_json::to_string_pretty(&policy).unwrap()).unwrap();
+    let line = directory.join("line.json");
+    std::fs::write(&line, policy.to_string()).unwrap();
+    for file in [lines, line] {
+        let output = carewarden(&["check", file.to_str().unwrap()], &[], b"");
+        assert_code(&output, 1);
+        let said = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(said.contains("invalid-value") && !said.contains("Pasted"), "{said}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn what_is_written_where_a_secret_belongs_is_not_repeated() {
     let output = carewarden(&["check", "--format", "json", "tests/fixtures/cli/secrets.json"], &[], b"");
     assert_code(&output, 1);

@@ -8,7 +8,7 @@ use crate::audit::event::Teller;
 use crate::audit::queue::Pace;
 use crate::identity::{Endpoint, time_within};
 use crate::policy::Env;
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Report, quoted_address};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Overflow};
 use crate::policy::secret;
@@ -54,7 +54,11 @@ impl Delivery {
         let endpoint = Endpoint::parse(&model.uri);
         match &endpoint {
             None => report
-                .error(at.key("uri"), Code::InvalidValue, format!("`{}` is not an absolute address", model.uri))
+                .error(
+                    at.key("uri"),
+                    Code::InvalidValue,
+                    format!("{} is not an absolute address", quoted_address(&model.uri)),
+                )
                 .help("write the base address of the audit repository, \"https://…\""),
             Some(endpoint) if !endpoint.is_https() => report
                 .warning(at.key("uri"), Code::Risky, "events that name patients go over plain HTTP")

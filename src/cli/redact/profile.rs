@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::{CannotRun, environment, files, policy_path, style};
 use super::input::shown;
 use crate::exchange::Engine;
-use crate::policy::diagnostic::Severity;
+use crate::policy::diagnostic::{Severity, quoted_variable};
 use crate::redact::{Program, check_preset, preset};
 
 /// The program of a preset.
@@ -56,6 +56,7 @@ fn tell_of_secrets(program: &Program, policy: &Value) {
     };
     let secrets: BTreeSet<String> = program.rules().filter_map(rule).filter_map(secret).collect();
     for name in secrets.iter().filter(|name| environment(name).is_none()) {
-        style::note(&format!("`{name}` is not in the environment: what it would hash or shift is removed"));
+        let name = quoted_variable(name);
+        style::note(&format!("{name} is not in the environment: what it would hash or shift is removed"));
     }
 }

@@ -13,7 +13,7 @@ use super::{BySize, CACHE_BYTES, Endpoint, Introspection, MAX_REFUSED, State, fo
 use crate::identity::compile::time_within;
 use crate::identity::jwt::claim_rules;
 use crate::policy::Env;
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Report, quoted_address};
 use crate::policy::document::Node;
 use crate::policy::model;
 use crate::policy::secret;
@@ -59,7 +59,11 @@ impl Introspection {
         let endpoint = Endpoint::parse(&model.uri);
         match &endpoint {
             None => report
-                .error(at.key("uri"), Code::InvalidValue, format!("`{}` is not an absolute address", model.uri))
+                .error(
+                    at.key("uri"),
+                    Code::InvalidValue,
+                    format!("{} is not an absolute address", quoted_address(&model.uri)),
+                )
                 .help("write \"https://…\", as the issuer's metadata have it under `introspection_endpoint`"),
             Some(endpoint) if !endpoint.is_https() => report
                 .warning(at.key("uri"), Code::Risky, "tokens and the client's secret go over plain HTTP")

@@ -73,7 +73,8 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is not a moment; write RFC 3339, as in \"2027-06-30T00:00:00Z\""))
+            // It stands beside keys, and a key in its place must not be repeated.
+            D::Error::custom("this is not a moment; write RFC 3339, as in \"2027-06-30T00:00:00Z\"")
         })
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Compiler, FULL_VIEW};
 use crate::fhir::elements::{Element, Kind, Type};
-use crate::policy::diagnostic::Code;
+use crate::policy::diagnostic::{Code, quoted_variable};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Fallback, Profile, RedactionRule};
 use crate::redact::preset;
@@ -236,7 +236,7 @@ impl Compiler<'_, '_> {
                 .warning(
                     at.key("env"),
                     Code::MissingSecret,
-                    format!("`{name}` is not in the environment: values are removed"),
+                    format!("{} is not in the environment: values are removed", quoted_variable(name)),
                 )
                 .help("set it in `vm_config.environment_variables`"),
             Some(value) if value.len() < SECRET_BYTES => self

@@ -8,7 +8,7 @@ use super::super::remote::{Bounds, RemoteKeys, Settings, document_of};
 use crate::identity::compile::time_within;
 use crate::identity::endpoint::Endpoint;
 use crate::policy::Env;
-use crate::policy::diagnostic::{Code, Report};
+use crate::policy::diagnostic::{Code, Report, quoted_address};
 use crate::policy::document::Node;
 use crate::policy::model::{self, Algorithm, FetchedKeys};
 use crate::policy::secret;
@@ -105,7 +105,7 @@ fn endpoint(model: &FetchedKeys, issuer: Option<&String>, at: &Node, report: &mu
             return None;
         }
         (None, Some(uri)) => Endpoint::parse(uri).or_else(|| {
-            let message = format!("`{uri}` is not an absolute address");
+            let message = format!("{} is not an absolute address", quoted_address(uri));
             report
                 .error(at.key("uri"), Code::InvalidValue, message)
                 .help("write \"https://…\", as the issuer publishes it");
