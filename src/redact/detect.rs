@@ -13,6 +13,7 @@
 
 mod cursor;
 mod date;
+mod look_alike;
 mod network;
 mod numbers;
 mod pattern;

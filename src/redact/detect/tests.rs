@@ -182,6 +182,38 @@ fn ordinary_markup_stays_even_where_a_pattern_fits_any_word() {
 }
 
 #[test]
+fn look_alikes_hide_nothing() {
+    let detectors = detectors(r#"["email", "us_ssn", "phone", "date"]"#);
+    let dashes = "\u{2d7}\u{58a}\u{5be}\u{1400}\u{1806}\u{2010}\u{2015}\u{207b}\u{208b}\u{2212}\u{2796}\u{2e17}\u{2e1a}\
+        \u{2e3a}\u{2e3b}\u{2e40}\u{2e5d}\u{301c}\u{3030}\u{30a0}\u{fe31}\u{fe32}\u{fe58}\u{fe63}\u{ff0d}\u{ff70}\u{10ead}";
+    let marks = "\u{300}\u{488}\u{489}\u{591}\u{5bf}\u{64b}\u{670}\u{93c}\u{93e}\u{e31}\u{17b4}\u{180b}\u{1abe}\u{1aff}\u{1b00}\u{1dff}\u{20dd}\u{20e3}\
+        \u{302a}\u{3099}\u{a66f}\u{a670}\u{fb1e}\u{fe0f}\u{fe2f}\u{101fd}\u{1d167}\u{1e94a}\u{e0100}";
+    let dotted = "\u{b7}\u{2024}\u{2027}\u{3002}\u{30fb}\u{fe12}\u{fe52}\u{ff0e}\u{ff61}\u{ff65}";
+    let hidden = (dashes.chars().map(|dash| (format!("123{dash}45{dash}6789"), "[SSN]")))
+        .chain(marks.chars().map(|mark| (format!("{mark}1{mark}23{mark}-4{mark}5-67{mark}{mark}89"), "[SSN]")))
+        .chain(dotted.chars().map(|dot| (format!("jane{dot}doe@example{dot}com"), "[EMAIL]")));
+    for (text, wanted) in hidden {
+        let found = masked(&detectors, &text, false).0;
+        assert_eq!(found.trim_start_matches(|first: char| marks.contains(first)), wanted, "{text:?}");
+    }
+    for (text, wanted) in [
+        ("¹²³-⁴⁵-⁶⁷⁸⁹ ₁₂₃₋₄₅₋₆₇₈₉ ¹²³⁻⁴⁵⁻⁶⁷⁸⁹", "[SSN] [SSN] [SSN]"),
+        ("①②③-④⑤-⑥⑦⑧⑨ ❶❷❸-❹❺-❻❼❽❾ ➀➁➂-④⑤-⓺➆➇⓽", "[SSN] [SSN] [SSN]"),
+        ("⑤⑤⑤-①②③-⓪⓿🄋①", "[PHONE]"),
+        ("⑴⑵⑶-⑷⑸-⑹⑺⑻⑼ ⒈⒉⒊-⒋⒌-⒍⒎⒏⒐", "[SSN] [SSN]"),
+        // What may as well be no part of the number hides none.
+        ("123-45-6789¹, ①123-45-6789 123-45-6789² 1", "[SSN]¹, ①[SSN] [SSN]² 1"),
+        ("2019-10-27〜2019-11-03", "[DATE]〜[DATE]"),
+        ("555-123-4567・123-45-6789·555-123-4567", "[PHONE]・[SSN]·[PHONE]"),
+        ("5·10⁹/L, 1.73 m², कि 123", "5·10⁹/L, 1.73 m², कि 123"),
+    ] {
+        assert_eq!(masked(&detectors, text, false).0, wanted);
+    }
+    let found = masked(&detectors, "123&sup1;, &sup1;&sup2;&sup3-45-6789 jane&middot;doe@example&middotcom", true).0;
+    assert_eq!(found, "123&sup1;, [SSN] [EMAIL]");
+}
+
+#[test]
 fn references_are_read_as_html_reads_them() {
     let detectors = detectors(r#"["us_ssn", "url", "email"]"#);
     for (text, wanted) in [
@@ -272,6 +304,9 @@ fn a_long_text_of_anything_takes_linear_time() {
         "&#x",
         "&nbsp",
         "&nbsp1",
+        "①",
+        "1\u{64b}",
+        "a・",
         "<a@b.",
         "<a 1",
         "<a b=",

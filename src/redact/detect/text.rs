@@ -5,53 +5,58 @@
 //! spaces and joiners, directional marks, combining marks, control characters) is not there. Letters and symbols outside
 //! ASCII are one byte each that says which of the two they are; it is never read back.
 //!
-//! A soft hyphen (U+00AD) may stand for a hyphen or for nothing. A text that has one is read both ways.
+//! A soft hyphen (U+00AD) may stand for a hyphen or for nothing, and what only resembles a digit, a dash or a dot
+//! ([`look_alike`]) for that or for a symbol. A text that has one of them is read both ways.
 
 use std::ops::Range;
 
 use super::cursor::{BREAK, LETTER, SYMBOL, WIDE_LETTER};
+use super::look_alike;
 
-/// What a soft hyphen stands for.
+/// What the characters stand for that may stand for two things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SoftHyphen {
-    Nothing,
-    Hyphen,
+enum Reading {
+    /// A soft hyphen for nothing, a look-alike for a symbol or letter.
+    Strict,
+    /// For what they look like.
+    Loose,
 }
 
-/// A text that is read as one, both ways where it has a soft hyphen.
+/// A text that is read as one, both ways where it has a character that asks for it.
 pub(super) struct Piece {
     lines: Lines,
     text: Text,
-    hyphenated: Option<Text>,
+    loose: Option<Text>,
 }
 
 impl Piece {
     pub(super) fn new(lines: Lines) -> Self {
-        Self { lines, text: Text::default(), hyphenated: None }
+        Self { lines, text: Text::default(), loose: None }
     }
 
     /// Adds a character that the source has at `span`.
     pub(super) fn push(&mut self, character: char, span: &Range<u32>) {
-        if character == SOFT_HYPHEN && self.hyphenated.is_none() {
-            self.hyphenated = Some(self.text.clone());
+        let folded = fold(character);
+        if matches!(folded, Folded::SoftHyphen | Folded::Doubtful { .. }) && self.loose.is_none() {
+            self.loose = Some(self.text.clone());
         }
-        self.text.push(character, span, SoftHyphen::Nothing, self.lines);
-        if let Some(text) = &mut self.hyphenated {
-            text.push(character, span, SoftHyphen::Hyphen, self.lines);
+        self.text.push(folded, span, Reading::Strict, self.lines);
+        if let Some(text) = &mut self.loose {
+            text.push(folded, span, Reading::Loose, self.lines);
         }
     }
 
     /// Ends a line, a cell or a paragraph, without a character of its own.
     pub(super) fn end_block(&mut self, at: u32) {
         self.text.add(BREAK, &(at..at));
-        if let Some(text) = &mut self.hyphenated {
+        if let Some(text) = &mut self.loose {
             text.add(BREAK, &(at..at));
         }
     }
 
     /// What the detectors read.
     pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
-        std::iter::once(&self.text).chain(&self.hyphenated)
+        std::iter::once(&self.text).chain(&self.loose)
     }
 }
 
@@ -76,10 +81,11 @@ pub(super) enum Lines {
 }
 
 impl Text {
-    fn push(&mut self, character: char, span: &Range<u32>, soft: SoftHyphen, lines: Lines) {
-        match fold(character) {
+    fn push(&mut self, folded: Folded, span: &Range<u32>, reading: Reading, lines: Lines) {
+        match folded {
             Folded::Byte(byte) => self.add(byte, span),
-            Folded::SoftHyphen if soft == SoftHyphen::Hyphen => self.add(b'-', span),
+            Folded::Doubtful { is, resembles } => self.add(if reading == Reading::Loose { resembles } else { is }, span),
+            Folded::SoftHyphen if reading == Reading::Loose => self.add(b'-', span),
             Folded::SoftHyphen | Folded::Nothing => self.extend(span),
             Folded::Space => self.space(span, false),
             Folded::LineFeed => self.space(span, lines == Lines::Matter),
@@ -123,8 +129,10 @@ impl Text {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Folded {
     Byte(u8),
+    Doubtful { is: u8, resembles: u8 },
     Space,
     LineFeed,
     SoftHyphen,
@@ -157,16 +165,19 @@ fn fold(character: char) -> Folded {
         }
         _ if is_zero_width(character) => Folded::Nothing,
         _ if character.is_whitespace() || character == '\u{2800}' => Folded::Space,
-        _ => Folded::Byte(digit(character).unwrap_or_else(|| class(character))),
+        _ => match digit(character) {
+            Some(digit) => Folded::Byte(digit),
+            None => look_alike::doubtful(character)
+                .map_or(Folded::Byte(class(character)), |resembles| Folded::Doubtful { is: class(character), resembles }),
+        },
     }
 }
 
 fn is_zero_width(character: char) -> bool {
-    matches!(character, '\u{300}'..='\u{36f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20ff}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    let is_blank = matches!(character, '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    is_blank || look_alike::is_mark(character)
 }
 
 fn class(character: char) -> u8 {

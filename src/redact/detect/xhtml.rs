@@ -114,6 +114,10 @@ const NAMED: &[(&str, char)] = &[
     ("lowbar", '_'),
     ("num", '#'),
     ("comma", ','),
+    ("middot", '\u{b7}'),
+    ("sup1", '\u{b9}'),
+    ("sup2", '\u{b2}'),
+    ("sup3", '\u{b3}'),
     ("rsquo", '\''),
     ("lsquo", '\''),
 ];
