@@ -38,12 +38,20 @@ pub(super) fn split_at_id(reference: &str) -> Option<[&str; 3]> {
     Some([before, reference.get(id)?, after])
 }
 
+/// Types by whose names the APIs of clouds lead to a server: `/locations/europe-west3/datasets/…`.
+const TENANTS: &[&str] = &["Endpoint", "Location", "Organization"];
+
 /// Whether the path to a type has a number in it that may be somebody's, or resources by another name, as
-/// `/patients/jane/Observation/` has. The host is that of the server.
+/// `/patients/jane/Observation/` has. The host is that of the server, and a UUID that of a store on it.
 fn leads_through_somebody(before: &str) -> bool {
     let base = before.strip_suffix('/').and_then(|typed| typed.rsplit_once('/')).map_or("", |(base, _)| base);
     let has_number = |segment: &str| segment.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
-    base.split('/').skip(3).any(|segment| has_number(segment) || names_resources(segment))
+    base.split('/').skip(3).any(|segment| has_number(segment) && !is_uuid(segment) || names_resources(segment))
+}
+
+fn is_uuid(segment: &str) -> bool {
+    let digits = segment.bytes().filter(u8::is_ascii_hexdigit).count();
+    digits == 32 && segment.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Whether it is the name of a type in any case, or its plural.
@@ -53,7 +61,8 @@ fn names_resources(segment: &str) -> bool {
         Some(stem) => format!("{stem}y"),
         None => plural.strip_suffix('s').unwrap_or(&plural).to_owned(),
     };
-    ResourceType::names().iter().any(|name| name.eq_ignore_ascii_case(&plural) || name.eq_ignore_ascii_case(&singular))
+    let is_called = |name: &str| name.eq_ignore_ascii_case(&plural) || name.eq_ignore_ascii_case(&singular);
+    ResourceType::names().iter().any(|name| is_called(name) && !TENANTS.contains(name))
 }
 
 /// Some servers number versions, others make them of the time, or of what they imported: the reference then leads to the
@@ -175,7 +184,15 @@ mod tests {
         ] {
             assert_eq!(split_at_id(&format!("{base}Observation/4")), None, "{base}");
         }
-        for base in ["", "https://patients.example:8443/", "https://x12345/r4/fhir123/", "http://patient/api/v1/"] {
+        for base in [
+            "",
+            "https://patients.example:8443/",
+            "https://x12345/r4/fhir123/",
+            "http://patient/api/v1/",
+            "https://healthcare.example/v1/projects/p/locations/europe-west3/datasets/d/fhirStores/f/fhir/",
+            "https://healthlake.example/datastore/eeb8005725ae22b35b4edbdc68cf2dfd/r4/",
+            "https://x/0c0d2ff1-1234-4d64-b04d-cd9187a4c6e0/fhir/",
+        ] {
             let expected = format!("{base}Observation/");
             assert_eq!(split_at_id(&format!("{base}Observation/4")), Some([expected.as_str(), "4", ""]), "{base}");
         }
