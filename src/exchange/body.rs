@@ -115,7 +115,7 @@ impl Content {
         let mut checked = Checked::inspected(Ok(()));
         match (self.layout, interaction) {
             (Layout::Json, Some(interaction)) => {
-                let mut scan = Scan::default();
+                let mut scan = Scan::new(interaction.patches());
                 let visit = |event: Event<'_>| {
                     scan.visit(event);
                     if let Some(shape) = &mut shape {

@@ -75,6 +75,8 @@ pub(super) fn complete(interaction: &mut Interaction, findings: &Findings, path:
 /// Reads the events of a FHIR body.
 #[derive(Default)]
 pub(super) struct Scan {
+    /// The body is a patch, where what becomes a reference stands under `value`, or in a parameter.
+    of_patch: bool,
     pub(super) findings: Findings,
     /// The keys of the open containers; `None` for an element of an array.
     path: Vec<Option<Box<str>>>,
@@ -83,6 +85,10 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    pub(super) fn new(of_patch: bool) -> Self {
+        Self { of_patch, ..Self::default() }
+    }
+
     pub(super) fn visit(&mut self, event: Event<'_>) {
         match event.value {
             Value::Object | Value::Array => {
@@ -148,7 +154,7 @@ impl Scan {
 
     fn reference(&mut self, key: &str, text: &str) {
         let is_reference = key == "reference" || key.ends_with("Reference");
-        if is_reference && text.contains('?') {
+        if text.contains('?') && (is_reference || self.of_patch && begins_as_search(text)) {
             self.findings.conditional_references.push(text.to_owned());
         }
     }
@@ -175,6 +181,12 @@ impl Scan {
     fn is_under(&self, keys: &[&str]) -> bool {
         self.path.iter().flatten().map(|key| &**key).eq(keys.iter().copied())
     }
+}
+
+/// Whether a text is a type and a search. Some servers drop every `/` of it first.
+fn begins_as_search(text: &str) -> bool {
+    let resource = text.split('?').next().unwrap_or_default().replace('/', "");
+    ResourceType::parse(resource.trim()).is_some()
 }
 
 #[cfg(test)]
@@ -284,5 +296,11 @@ mod tests {
         assert_eq!(found(r#"{"a": [{"reference": "Patient?identifier=1"}]}"#), ["Patient?identifier=1"]);
         assert_eq!(found(r#"{"a": {"reference": [["Patient?identifier=1"]]}}"#), ["Patient?identifier=1"]);
         assert!(found(r#"{"a": [{"reference": "Patient/1", "text": ["why?"]}]}"#).is_empty());
+        let patch =
+            r#"[{"op": "add", "path": "/subject/reference", "value": "/Patient?a=1"}, {"value": ["Group?b=2", "why?"]}]"#;
+        assert!(found(patch).is_empty());
+        let mut scan = Scan::new(true);
+        json::walk(patch.as_bytes(), &json::Limits::default(), |event| scan.visit(event)).unwrap();
+        assert_eq!(scan.findings.conditional_references, ["/Patient?a=1", "Group?b=2"]);
     }
 }
